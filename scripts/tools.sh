@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: tools that are installed when they are missing.
+
+# need_cargo_tool SUBCOMMAND VERSION: installs `cargo-SUBCOMMAND` unless some version of it is there.
+need_cargo_tool() {
+    if ! cargo "$1" --version >/dev/null 2>&1; then
+        echo "== installing cargo-$1 $2 (once, some minutes)" >&2
+        cargo install --quiet --locked "cargo-$1@$2" </dev/null
+    fi
+}
+
+# need_program PROGRAM WHAT: installs the Debian package of the same name where that is possible, and
+# otherwise says what is left out without it.
+need_program() {
+    command -v "$1" >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "== installing $1" >&2
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get install -qq -y --no-install-recommends "$1" ||
+            { apt-get update -qq && apt-get install -qq -y --no-install-recommends "$1"; }; } </dev/null >/dev/null || true
+    fi
+    command -v "$1" >/dev/null || echo "== SKIPPED: $1 is not installed, so $2" >&2
+}
