@@ -9,15 +9,16 @@ need_cargo_tool() {
     fi
 }
 
+apt() { DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq "$@" </dev/null >/dev/null; }
+apt_install() { apt install -y --no-install-recommends "$1"; }
+
 # need_program PROGRAM WHAT: installs the Debian package of the same name where that is possible, and
 # otherwise says what is left out without it.
 need_program() {
     command -v "$1" >/dev/null && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "== installing $1" >&2
-        export DEBIAN_FRONTEND=noninteractive
-        { apt-get install -qq -y --no-install-recommends "$1" ||
-            { apt-get update -qq && apt-get install -qq -y --no-install-recommends "$1"; }; } </dev/null >/dev/null || true
+        apt_install "$1" || { apt update && apt_install "$1"; } || true
     fi
     command -v "$1" >/dev/null || echo "== SKIPPED: $1 is not installed, so $2" >&2
 }
