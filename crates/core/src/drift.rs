@@ -1,0 +1,55 @@
+//! What moved away from the record.
+
+use crate::address::Address;
+use crate::change::Reason;
+use crate::clock::Timestamp;
+use crate::diff::Diff;
+use crate::value::Value;
+
+/// What a detection said about one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftStatus {
+    /// As recorded.
+    Clean,
+    /// Not as recorded.
+    Drifted,
+    /// Could not be read; neither drifted nor fine.
+    Unknown,
+    /// This type cannot be checked on a machine.
+    NotCheckable,
+}
+
+/// What became of a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// Still open.
+    #[default]
+    Pending,
+    /// Put right or gone by itself.
+    Resolved,
+    /// Ignored on request.
+    Ignored,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Finding {
+    /// Which resource.
+    pub address: Address,
+    /// Verdict.
+    pub status: DriftStatus,
+    /// Recorded state.
+    pub expected: Option<Value>,
+    /// Live state.
+    pub actual: Option<Value>,
+    /// What differs: `from` is live, `to` is recorded.
+    pub diff: Diff,
+    /// Class and cause.
+    pub reason: Reason,
+    /// When it was seen.
+    pub detected_at: Timestamp,
+    /// What became of it.
+    pub resolution: Resolution,
+}

@@ -1,0 +1,112 @@
+//! What was left behind the last time, as the store remembers it.
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::desired::Options;
+use crate::digest::Digest;
+use crate::value::{Value, to_value};
+
+/// What was there before this stack touched the resource for the first time.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "was")]
+pub enum Origin {
+    /// Nothing: this stack created it, so removing it is right.
+    Absent,
+    /// It existed. Removing it means putting this state back.
+    Present {
+        /// The state found; its contents are in the content store.
+        state: Value,
+    },
+}
+
+/// Whether the last attempt ended well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Applied and confirmed.
+    #[default]
+    Applied,
+    /// Registered, not applied yet.
+    Pending,
+    /// The last attempt failed; what is on the machine may be neither old nor new.
+    Failed,
+}
+
+impl Condition {
+    /// The word stored and printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+        }
+    }
+    /// The reverse of [`Condition::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Applied, Self::Pending, Self::Failed].into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+/// The record of one resource. `body()` is what versions, digests and exports are made of; times are not part of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Recorded {
+    /// Which resource.
+    pub address: Address,
+    /// Module of the call that declared it.
+    pub module: String,
+    /// Operation of the call that declared it.
+    pub operation: String,
+    /// The wish it was brought to.
+    pub spec: Value,
+    /// The state it was left in; `None` when the wish was absence.
+    pub state: Option<Value>,
+    /// What was there before us.
+    pub origin: Origin,
+    /// How the last attempt ended.
+    pub condition: Condition,
+    /// Message of the last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Common options of the declaring call.
+    #[serde(default)]
+    pub options: Options,
+    /// Task that declared it.
+    #[serde(default)]
+    pub task: String,
+    /// First recorded.
+    #[serde(default)]
+    pub created_at: Timestamp,
+    /// Last changed.
+    #[serde(default)]
+    pub updated_at: Timestamp,
+}
+
+impl Recorded {
+    /// Everything that makes the record what it is, without its times.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let mut value = to_value(self);
+        if let Value::Object(map) = &mut value {
+            map.remove("created_at");
+            map.remove("updated_at");
+        }
+        value
+    }
+    /// Digest of [`Recorded::body`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_value(&self.body())
+    }
+    /// The seeds' checksum: digest of the canonical wish.
+    #[must_use]
+    pub fn checksum(&self) -> Digest {
+        Digest::of_value(&self.spec)
+    }
+    /// `{module}:{operation}:{id}`.
+    #[must_use]
+    pub fn operation_key(&self) -> String {
+        crate::desired::operation_key(&self.module, &self.operation, &self.address)
+    }
+}

@@ -1,0 +1,21 @@
+use super::StoreError;
+use crate::drift::Finding;
+use crate::id::StackId;
+
+/// Reads drift findings.
+pub trait ReadDrift {
+    /// Findings of the newest detection, by address; empty when there was none.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError>;
+}
+
+/// Writes drift findings of the transaction's stack. They are no part of a version.
+pub trait WriteDrift {
+    /// Stores the findings of one detection; earlier pending findings of resources that are clean now become resolved.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,38 @@
+use super::StoreError;
+use crate::event::{Event, Severity, StoredEvent};
+use crate::id::{RunId, StackId};
+
+/// Which events.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Of one stack.
+    pub stack: Option<StackId>,
+    /// Of one type; `stack.*` matches a family.
+    pub kind: Option<String>,
+    /// Of one run.
+    pub run: Option<RunId>,
+    /// At least this weight.
+    pub severity: Option<Severity>,
+    /// After this sequence number (with `stack`).
+    pub after: Option<u64>,
+    /// At most so many, newest; 0 means all.
+    pub limit: u64,
+}
+
+/// Reads events.
+pub trait ReadEvents {
+    /// Matching events, oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn event_list(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// Writes events in the same instant as the change they report.
+pub trait WriteEvents {
+    /// Appends one to the history of the transaction's stack, or to the one of no stack.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn event_append(&mut self, event: &Event) -> Result<(), StoreError>;
+}

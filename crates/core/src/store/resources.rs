@@ -1,0 +1,52 @@
+use super::{StoreError, VersionAt};
+use crate::address::Address;
+use crate::id::StackId;
+use crate::recorded::Recorded;
+
+/// Reads records of resources.
+pub trait ReadResources {
+    /// One record. In a view: as of the sealed head or `at`; in a transaction [`VersionAt::Head`] includes pending rows.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_get(
+        &self,
+        stack: &StackId,
+        address: &Address,
+        at: VersionAt,
+    ) -> Result<Option<Recorded>, StoreError>;
+    /// All records of a stack, by address.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError>;
+    /// Number of records at the head.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_count(&self, stack: &StackId) -> Result<u64, StoreError>;
+    /// Which other stack (not deleted, pending rows included) records each of these addresses; answers only for those
+    /// that are recorded elsewhere: address and stack name.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_owners(
+        &self,
+        except: &StackId,
+        addresses: &[&Address],
+    ) -> Result<Vec<(Address, String)>, StoreError>;
+}
+
+/// Writes records. All belong to the stack of the transaction's intent and to its pending version.
+pub trait WriteResources {
+    /// Inserts or replaces a record.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_put(&mut self, recorded: &Recorded) -> Result<(), StoreError>;
+    /// Ends a record. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_remove(&mut self, address: &Address) -> Result<bool, StoreError>;
+}

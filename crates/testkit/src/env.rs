@@ -1,0 +1,1 @@
+//! A hermetic environment for running the binary.

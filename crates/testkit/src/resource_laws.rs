@@ -1,0 +1,1 @@
+//! What every resource type must obey.
