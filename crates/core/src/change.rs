@@ -97,6 +97,10 @@ pub enum Reason {
     Protected,
     /// Could not be read.
     Unreadable(String),
+    /// Going back to an earlier version.
+    Restoring(crate::version::Version),
+    /// Taking back what a run changed.
+    Undoing,
     /// Cannot be undone: the previous content was not kept.
     NotKept(String),
 }
@@ -121,6 +125,8 @@ impl Reason {
             Self::Kept => "kept on request".to_owned(),
             Self::Protected => "protected".to_owned(),
             Self::Unreadable(why) => format!("cannot be read: {why}"),
+            Self::Restoring(version) => format!("going back to {version}"),
+            Self::Undoing => "taking back".to_owned(),
             Self::NotKept(why) => format!("cannot be put back: {why}"),
         }
     }

@@ -6,6 +6,9 @@ use crate::desired::Options;
 use crate::digest::Digest;
 use crate::value::{Value, to_value};
 
+/// Operation of resources that live only in the record (`stack.register_resource`, `stack.resource`).
+pub const REGISTERED: &str = "register";
+
 /// What was there before this stack touched the resource for the first time.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "was")]
@@ -93,6 +96,11 @@ impl Recorded {
             map.remove("updated_at");
         }
         value
+    }
+    /// Does it live only in the record, with nothing on a machine to look at?
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.operation == REGISTERED
     }
     /// Digest of [`Recorded::body`].
     #[must_use]

@@ -21,7 +21,7 @@ pub trait Journal: Send + Sync {
         intention: &Intention,
         captured: &[Blob],
     ) -> Result<(), StoreError>;
-    /// Writes that a step succeeded, with the state it left.
+    /// Writes that a step succeeded, with the state it left (for a command: its output).
     ///
     /// # Errors
     /// The store failed; the step stays open.
@@ -31,17 +31,25 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// The store failed; the step stays open.
     fn fail(&self, run: &RunId, seq: u64, error: &str) -> Result<(), StoreError>;
-    /// Everything of the run up to and including this step has been committed or resolved and is forgotten here.
+    /// The resource steps of the run up to and including this one have been committed or resolved and are forgotten
+    /// here. Steps of commands stay until [`Journal::close`] or [`Journal::resolve`], so that a run that dies later can
+    /// be continued without running them again.
     ///
     /// # Errors
     /// The store failed; the steps show up again and are resolved again, which is harmless.
     fn settle(&self, run: &RunId, upto: u64) -> Result<(), StoreError>;
-    /// The run has ended and its journal is removed.
+    /// One step is settled by a decision and is forgotten here.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resolve(&self, run: &RunId, seq: u64) -> Result<(), StoreError>;
+    /// The run has ended and its journal is removed, commands included.
     ///
     /// # Errors
     /// The store failed.
     fn close(&self, run: &RunId) -> Result<(), StoreError>;
-    /// Steps of earlier runs of a stack that are not settled: begun without an end, and finished without a commit.
+    /// Steps of earlier runs of a stack that are not settled: begun without an end, finished without a commit, and
+    /// every command of a run that was not closed (`finished` then holds its output). Failed steps are not listed.
     /// Damaged tails are ignored: an intent that is not whole never led to an effect. In order of run and step.
     ///
     /// # Errors
