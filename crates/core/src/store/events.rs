@@ -30,9 +30,9 @@ pub trait ReadEvents {
 
 /// Writes events in the same instant as the change they report.
 pub trait WriteEvents {
-    /// Appends one to the history of the transaction's stack, or to the one of no stack.
+    /// Appends one to the history of a stack, or to the one of no stack.
     ///
     /// # Errors
     /// The store failed.
-    fn event_append(&mut self, event: &Event) -> Result<(), StoreError>;
+    fn event_append(&mut self, stack: Option<&StackId>, event: &Event) -> Result<(), StoreError>;
 }
