@@ -1,0 +1,80 @@
+//! What every verb needs: memory, machines, time, a listener, and who asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use sloth_core::actor::Actor;
+use sloth_core::address::HostName;
+use sloth_core::clock::Clock;
+use sloth_core::event::Severity;
+use sloth_core::id::LockId;
+use sloth_core::machine::Machine;
+use sloth_core::sink::{EventSink, Signal};
+use sloth_core::store::Store;
+
+/// Asked by signal handlers; watched by everything that runs.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicU8>);
+
+impl Stop {
+    /// Nobody asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Asks to stop: nothing new starts. Asked twice, what runs is cancelled too. Safe in a signal handler.
+    pub fn ask(&self) {
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_add(1)));
+    }
+    /// Shall nothing new start?
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+    /// Shall running things be cancelled?
+    #[must_use]
+    pub fn insisted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+}
+
+/// What every verb needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Memory.
+    pub store: Arc<dyn Store>,
+    /// Hosts by name; `local` is the controller.
+    pub machines: BTreeMap<HostName, Arc<dyn Machine>>,
+    /// Listener.
+    pub sink: Arc<dyn EventSink>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who asks.
+    pub actor: Actor,
+    /// Arguments for the operation log, secrets removed.
+    pub arguments: Vec<String>,
+    /// Version of this program.
+    pub program: String,
+    /// Interruption.
+    pub stop: Stop,
+    /// How long to queue for a lease.
+    pub lock_wait: Duration,
+    /// A person's lock the caller owns.
+    pub presents: Option<LockId>,
+    /// Life of a program's lease without renewal.
+    pub lease_ttl: Duration,
+}
+
+impl Context {
+    /// The machine of a host.
+    #[must_use]
+    pub fn machine(&self, host: &HostName) -> Option<&Arc<dyn Machine>> {
+        self.machines.get(host)
+    }
+    /// Tells the listener something the user should know.
+    pub fn notice(&self, severity: Severity, text: &str) {
+        self.sink.signal(&Signal::Notice { severity, text });
+    }
+}

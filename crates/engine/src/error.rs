@@ -1,0 +1,117 @@
+//! Why a verb did not do what it was asked.
+
+use sloth_core::address::Address;
+use sloth_core::graph::GraphError;
+use sloth_core::lease::LeaseError;
+use sloth_core::machine::Unreachable;
+use sloth_core::plan::PlanError;
+use sloth_core::stack::BadStackName;
+use sloth_core::store::{CommitError, StoreError};
+use sloth_core::version::Version;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No stack of that name or id.
+    #[error("there is no stack `{name}`")]
+    NoSuchStack {
+        /// As asked.
+        name: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// Several ids begin with the text.
+    #[error("`{text}` could be any of these stacks: {}", names.join(", "))]
+    AmbiguousStack {
+        /// As asked.
+        text: String,
+        /// Which.
+        names: Vec<String>,
+    },
+    /// The name is taken.
+    #[error("stack `{0}` exists already")]
+    StackExists(String),
+    /// The name cannot be used.
+    #[error(transparent)]
+    BadName(#[from] BadStackName),
+    /// No such version.
+    #[error("stack `{stack}` has no version {version}; its newest is {head}")]
+    NoSuchVersion {
+        /// Stack.
+        stack: String,
+        /// As asked.
+        version: Version,
+        /// Newest.
+        head: Version,
+    },
+    /// No such resource.
+    #[error("stack `{stack}` has no resource `{address}`")]
+    NoSuchResource {
+        /// Stack.
+        stack: String,
+        /// As asked.
+        address: String,
+        /// Nearest address there is.
+        nearest: Option<String>,
+    },
+    /// No such task.
+    #[error("the workflow has no task `{name}`")]
+    NoSuchTask {
+        /// As asked.
+        name: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// No such operation in the log.
+    #[error("there is no operation {0} to undo")]
+    NoSuchOperation(String),
+    /// An operation that cannot be undone.
+    #[error("operation {seq} (`{verb}`) cannot be undone: {why}")]
+    NotUndoable {
+        /// Position in the log.
+        seq: u64,
+        /// Its verb.
+        verb: String,
+        /// Why.
+        why: String,
+    },
+    /// Tasks cannot be ordered.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Leases.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A saved plan cannot be read.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A saved plan is no longer right.
+    #[error("the plan is stale: {what} {why}; nothing was changed")]
+    StalePlan {
+        /// Address or file.
+        what: String,
+        /// What moved.
+        why: String,
+    },
+    /// Nothing can be done because some changes are blocked.
+    #[error("{} blocked; nothing was changed", blocked_list(.0))]
+    Blocked(Vec<(Address, String)>),
+    /// The commit was refused.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A host cannot be reached.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// The language failed.
+    #[error(transparent)]
+    Program(#[from] sloth_core::body::ProgramError),
+    /// It makes no sense.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn blocked_list(blocked: &[(Address, String)]) -> String {
+    blocked.iter().map(|(a, why)| format!("{a} ({why})")).collect::<Vec<_>>().join(", ")
+}
