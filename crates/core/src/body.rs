@@ -64,7 +64,7 @@ pub trait Conductor: Sync {
     /// Asked whenever the program could start something. Never blocks. Answers [`Next::Wait`] only while something runs.
     fn next(&self) -> Next;
     /// A unit has ended.
-    fn ended(&self, unit: &Unit, ending: UnitEnding);
+    fn ended(&self, unit: &Unit, ending: &UnitEnding);
 }
 
 /// How a unit ended.
