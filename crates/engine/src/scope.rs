@@ -50,9 +50,11 @@ impl ScopeRequest {
         }
         let mut chosen = BTreeSet::new();
         for name in &self.tasks {
-            let at = workflow.tasks.iter().position(|t| t.name == *name).ok_or_else(|| EngineError::NoSuchTask {
-                name: name.clone(),
-                nearest: nearest(name, workflow.tasks.iter().map(|t| t.name.as_str())).map(str::to_owned),
+            let at = workflow.tasks.iter().position(|t| t.name == *name).ok_or_else(|| {
+                EngineError::NoSuchTask {
+                    name: name.clone(),
+                    nearest: nearest(name, workflow.tasks.iter().map(|t| t.name.as_str())).map(str::to_owned),
+                }
             })?;
             chosen.insert(at);
         }

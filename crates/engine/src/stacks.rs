@@ -79,7 +79,8 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
         last_error: None,
         rolled_back_to: None,
     };
-    if matches!(ctx.store.view()?.stack_find(&stack.name)?, StackMatch::One(found) if found.name == stack.name) {
+    if matches!(ctx.store.view()?.stack_find(&stack.name)?, StackMatch::One(found) if found.name == stack.name)
+    {
         return Err(EngineError::StackExists(stack.name));
     }
     let mut txn = ctx.store.begin(Intent {
@@ -90,7 +91,10 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
         base: None,
     })?;
     txn.stack_insert(&stack)?;
-    txn.event_append(Some(&stack.id), &event(ctx, EventType::StackCreated, &format!("stack `{}` created", stack.name)))?;
+    txn.event_append(
+        Some(&stack.id),
+        &event(ctx, EventType::StackCreated, &format!("stack `{}` created", stack.name)),
+    )?;
     let undo = serde_json::json!({ "created": stack.id.as_str() });
     if logged {
         txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }), Wait::Durable)?;
@@ -107,7 +111,10 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
 pub fn delete(ctx: &Context, stack: &Stack) -> Result<(), EngineError> {
     let lease = HeldLease::take(ctx, &stack.id, "delete")?;
     let mut txn = ctx.store.begin(intent(ctx, stack, &lease, "stack delete"))?;
-    txn.event_append(Some(&stack.id), &event(ctx, EventType::StackDeleted, &format!("stack `{}` deleted", stack.name)))?;
+    txn.event_append(
+        Some(&stack.id),
+        &event(ctx, EventType::StackDeleted, &format!("stack `{}` deleted", stack.name)),
+    )?;
     txn.stack_trash(&stack.id)?;
     let undo = serde_json::json!({ "trashed": stack.id.as_str() });
     txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }), Wait::Durable)?;
@@ -177,17 +184,21 @@ pub struct Comparison {
 ///
 /// # Errors
 /// A version does not exist, or the store failed.
-pub fn compare(view: &dyn View, stack: &Stack, from: Version, to: Version) -> Result<Comparison, EngineError> {
+pub fn compare(
+    view: &dyn View,
+    stack: &Stack,
+    from: Version,
+    to: Version,
+) -> Result<Comparison, EngineError> {
     let side = |version: Version| -> Result<(BTreeMap<Address, Value>, Vec<Output>), EngineError> {
         if version == Version::ZERO {
             return Ok((BTreeMap::new(), Vec::new()));
         }
-        let snapshot = view.version_snapshot(&stack.id, version)?.ok_or_else(|| EngineError::NoSuchVersion {
-            stack: stack.name.clone(),
-            version,
-            head: stack.head,
+        let snapshot = view.version_snapshot(&stack.id, version)?.ok_or_else(|| {
+            EngineError::NoSuchVersion { stack: stack.name.clone(), version, head: stack.head }
         })?;
-        let states = snapshot.resources.into_iter().map(|r| (r.address, r.state.unwrap_or_else(absent))).collect();
+        let states =
+            snapshot.resources.into_iter().map(|r| (r.address, r.state.unwrap_or_else(absent))).collect();
         Ok((states, snapshot.outputs))
     };
     let (old, old_outputs) = side(from)?;
@@ -208,7 +219,10 @@ pub fn compare(view: &dyn View, stack: &Stack, from: Version, to: Version) -> Re
         if diff.is_empty() { result.unchanged += 1 } else { result.changed.push((address.clone(), diff)) }
     }
     let value = |outputs: &[Output], name: &str| {
-        outputs.iter().find(|o| o.name == name).map(|o| if o.sensitive { Value::from("(sensitive)") } else { o.value.clone() })
+        outputs
+            .iter()
+            .find(|o| o.name == name)
+            .map(|o| if o.sensitive { Value::from("(sensitive)") } else { o.value.clone() })
     };
     let mut names: Vec<&str> = old_outputs.iter().chain(&new_outputs).map(|o| o.name.as_str()).collect();
     names.sort_unstable();

@@ -1,0 +1,209 @@
+//! Looking for what moved away from the record. Writes nothing to any machine.
+
+use std::collections::BTreeMap;
+
+use sloth_core::address::HostName;
+use sloth_core::change::Reason;
+use sloth_core::clock::Timestamp;
+use sloth_core::diff::Diff;
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::event::{EventType, Severity};
+use sloth_core::lease::LeaseError;
+use sloth_core::machine::{Machine, Sight};
+use sloth_core::observed::{ProbeError, Seen};
+use sloth_core::recorded::{Condition, Recorded};
+use sloth_core::stack::Stack;
+use sloth_core::store::{Seal, VersionAt, Wait};
+
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::lease::HeldLease;
+use crate::scope_body::FUNCTIONS;
+
+/// Resources below which looking on several threads costs more than it gains.
+const PARALLEL_FROM: usize = 256;
+
+/// What a detection found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DriftReport {
+    /// Stack.
+    pub stack: String,
+    /// One per recorded resource, by address.
+    pub findings: Vec<Finding>,
+    /// When.
+    pub detected_at: Timestamp,
+}
+
+impl DriftReport {
+    /// Findings that are not as recorded.
+    #[must_use]
+    pub fn drifted(&self) -> usize {
+        self.findings.iter().filter(|f| f.status == DriftStatus::Drifted).count()
+    }
+    /// Findings that could not be read.
+    #[must_use]
+    pub fn unknown(&self) -> usize {
+        self.findings.iter().filter(|f| f.status == DriftStatus::Unknown).count()
+    }
+}
+
+/// Reads every recorded resource and compares it with the record. The findings are stored unless somebody else holds the
+/// stack; then they are only reported.
+///
+/// # Errors
+/// There is no such stack, or the store failed.
+pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
+    let (stack, records) = {
+        let view = ctx.store.view()?;
+        let stack = crate::stacks::find(&*view, stack)?;
+        let records = view.resource_list(&stack.id, VersionAt::Head)?;
+        (stack, records)
+    };
+    let detected_at = ctx.clock.now();
+    let seen = look_at_all(ctx, &records);
+    let findings: Vec<Finding> =
+        records.iter().zip(seen).map(|(recorded, seen)| finding(recorded, seen, detected_at)).collect();
+    let report = DriftReport { stack: stack.name.clone(), findings, detected_at };
+    store(ctx, &stack, &report)?;
+    Ok(report)
+}
+
+fn finding(recorded: &Recorded, seen: Option<Result<Seen, ProbeError>>, detected_at: Timestamp) -> Finding {
+    let mut finding = Finding {
+        address: recorded.address.clone(),
+        status: DriftStatus::Clean,
+        expected: recorded.state.clone(),
+        actual: recorded.state.clone(),
+        diff: Diff::none(),
+        reason: Reason::InLine,
+        detected_at,
+        resolution: Resolution::Pending,
+    };
+    match seen {
+        None => finding.status = DriftStatus::NotCheckable,
+        Some(Err(error)) => {
+            finding.status = DriftStatus::Unknown;
+            finding.actual = None;
+            finding.reason = Reason::Unreadable(error.to_string());
+        }
+        Some(Ok(seen)) => {
+            finding.actual = seen.state;
+            let moved = if seen.diff.is_empty() { seen.since } else { seen.diff };
+            if !moved.is_empty() {
+                finding.status = DriftStatus::Drifted;
+                finding.reason = if recorded.condition == Condition::Applied {
+                    Reason::External
+                } else {
+                    Reason::Unfinished
+                };
+                finding.diff = if recorded.options.sensitive { moved.redacted() } else { moved };
+            }
+        }
+    }
+    if recorded.options.sensitive {
+        finding.expected = None;
+        finding.actual = None;
+    }
+    finding
+}
+
+/// `None` for resources no machine can be asked about.
+fn look_at_all(ctx: &Context, records: &[Recorded]) -> Vec<Option<Result<Seen, ProbeError>>> {
+    let mut answers: Vec<Option<Result<Seen, ProbeError>>> = records.iter().map(|_| None).collect();
+    let mut by_host: BTreeMap<&HostName, Vec<usize>> = BTreeMap::new();
+    for (at, recorded) in records.iter().enumerate() {
+        if !recorded.is_registered() && recorded.spec.get(FUNCTIONS).is_none() {
+            by_host.entry(recorded.address.host()).or_default().push(at);
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        let mut jobs = Vec::new();
+        for (host, indices) in by_host {
+            let Some(machine) = ctx.machine(host) else {
+                for at in indices {
+                    answers[at] = Some(Err(ProbeError::new(
+                        records[at].address.to_string(),
+                        format!("host `{host}` is not known"),
+                    )));
+                }
+                continue;
+            };
+            let chunk =
+                if indices.len() < PARALLEL_FROM { indices.len() } else { indices.len().div_ceil(threads) };
+            for part in indices.chunks(chunk.max(1)) {
+                let part = part.to_vec();
+                jobs.push((part.clone(), scope.spawn(move || look_at(machine.as_ref(), records, &part))));
+            }
+        }
+        for (part, job) in jobs {
+            let found = job.join().unwrap_or_else(|_| {
+                part.iter()
+                    .map(|&at| {
+                        Err(ProbeError::new(records[at].address.to_string(), "the look ended in a panic"))
+                    })
+                    .collect()
+            });
+            for (at, seen) in part.into_iter().zip(found) {
+                answers[at] = Some(seen);
+            }
+        }
+    });
+    answers
+}
+
+fn look_at(machine: &dyn Machine, records: &[Recorded], part: &[usize]) -> Vec<Result<Seen, ProbeError>> {
+    let sights: Vec<Sight<'_>> = part
+        .iter()
+        .map(|&at| {
+            let recorded = &records[at];
+            Sight {
+                kind: recorded.address.kind(),
+                id: recorded.address.id(),
+                spec: Some(&recorded.spec),
+                blobs: &[],
+                recorded: Some(recorded.state.as_ref()),
+            }
+        })
+        .collect();
+    machine.observe(&sights).unwrap_or_else(|gone| {
+        part.iter().map(|&at| Err(ProbeError::new(records[at].address.to_string(), &gone))).collect()
+    })
+}
+
+fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), EngineError> {
+    let mut quick = ctx.clone();
+    quick.lock_wait = std::time::Duration::ZERO;
+    let lease = match HeldLease::take(&quick, &stack.id, "drift detect") {
+        Ok(lease) => lease,
+        Err(LeaseError::Held(info)) => {
+            let text = format!("the findings were not stored: the stack is locked by `{}`", info.locked_by);
+            ctx.notice(Severity::Warning, &text);
+            return Ok(());
+        }
+        // A store that cannot be written to does not keep anybody from looking.
+        Err(error) => {
+            ctx.notice(Severity::Warning, &format!("the findings were not stored: {error}"));
+            return Ok(());
+        }
+    };
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, &lease, "drift detect"))?;
+    txn.drift_put(&stack.id, &report.findings)?;
+    let drifted = report.drifted();
+    if drifted > 0 {
+        let message = format!("{drifted} of {} resources drifted", report.findings.len());
+        let mut event = crate::stacks::event(ctx, EventType::DriftDetected, &message);
+        event.severity = Severity::Warning;
+        let names: Vec<String> = report
+            .findings
+            .iter()
+            .filter(|f| f.status == DriftStatus::Drifted)
+            .map(|f| f.address.to_string())
+            .collect();
+        event.payload = serde_json::json!({ "resources": names });
+        txn.event_append(Some(&stack.id), &event)?;
+        ctx.sink.signal(&sloth_core::sink::Signal::Event(&event));
+    }
+    txn.commit(Seal::Pending, Wait::Fast)?;
+    Ok(())
+}

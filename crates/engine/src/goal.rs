@@ -1,0 +1,735 @@
+//! Verbs whose wishes come from the store: rollback, drift fix, destroy, undo. Looked at and shown first, carried out
+//! second, with the same decisions and the same apply as a run.
+
+use std::collections::HashMap;
+
+use sloth_core::address::Address;
+use sloth_core::body::CallError;
+use sloth_core::change::{Action, Change, Reason};
+use sloth_core::decide::{Facts, decide};
+use sloth_core::desired::{Desired, Options};
+use sloth_core::diff::Diff;
+use sloth_core::digest::{Blob, Digest};
+use sloth_core::event::{EventType, Severity};
+use sloth_core::id::StackId;
+use sloth_core::output::Output;
+use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
+use sloth_core::recorded::Recorded;
+use sloth_core::run::{RunStatus, TaskCounts};
+use sloth_core::stack::Stack;
+use sloth_core::store::{OperationRecord, Seal, VersionAt, Wait};
+use sloth_core::value::{Map, Value};
+use sloth_core::value_entry::ValueEntry;
+use sloth_core::version::{Snapshot, Version, VersionKind};
+
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::order::creation_order;
+use crate::perform::{Leave, Work, digest_of};
+use crate::report::RunReport;
+use crate::run::{finish, record_report};
+use crate::session::Session;
+
+/// What a stack shall be brought to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// An earlier version, as a new one.
+    Version(Version),
+    /// Nothing: everything removed or put back as it was before the stack.
+    Nothing,
+    /// What is recorded: drift put right. Only these resources, or all when empty.
+    Record {
+        /// Which.
+        only: Vec<Address>,
+    },
+}
+
+impl Goal {
+    const fn operation(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "restore",
+            Self::Nothing => "destroy",
+            Self::Record { .. } => "drift fix",
+        }
+    }
+}
+
+/// A goal that was looked at: what it would take, before anything is touched.
+pub struct Prepared {
+    /// The plan, for people and for comparison when it is carried out.
+    pub plan: Plan,
+    /// Things worth knowing before agreeing.
+    pub warnings: Vec<String>,
+    goal: Goal,
+    stack: Stack,
+    /// The operation this takes back.
+    undoes: Option<u64>,
+}
+
+impl Prepared {
+    /// Is there anything to do, on machines or in the record?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty()
+    }
+    /// The stack it is about.
+    #[must_use]
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
+    }
+}
+
+/// How to carry out a goal.
+#[derive(Clone, Debug, Default)]
+pub struct CarryOut {
+    /// Change the record alone and touch no machine.
+    pub state_only: bool,
+    /// Why, for the history.
+    pub description: Option<String>,
+    /// Who, when other than the caller.
+    pub creator: Option<String>,
+}
+
+/// One resource on the way to a goal.
+struct Item {
+    address: Address,
+    module: String,
+    operation: String,
+    change: Change,
+    spec: Option<Value>,
+    blobs: Vec<Blob>,
+    live: Option<Value>,
+    options: Options,
+    /// What the record shall say afterwards.
+    leave: Option<Recorded>,
+    recorded: Option<Digest>,
+    registered: bool,
+}
+
+struct Items {
+    items: Vec<Item>,
+    outputs: Option<Vec<Output>>,
+    warnings: Vec<String>,
+}
+
+/// Looks at everything a goal is about and decides. Touches nothing.
+///
+/// # Errors
+/// There is no such stack or version, or the store failed.
+pub fn prepare(ctx: &Context, stack: &str, goal: Goal) -> Result<Prepared, EngineError> {
+    let stack = crate::stacks::find(&*ctx.store.view()?, stack)?;
+    prepare_for(ctx, stack, goal, None)
+}
+
+fn prepare_for(
+    ctx: &Context,
+    stack: Stack,
+    goal: Goal,
+    undoes: Option<u64>,
+) -> Result<Prepared, EngineError> {
+    let session = Session::plan(ctx, stack.clone(), goal.operation())?;
+    let found = survey(&session, &goal)?;
+    let steps = steps(&session, &found);
+    let plan = Plan {
+        format: PLAN_FORMAT.to_owned(),
+        stack_id: Some(stack.id.clone()),
+        stack: stack.name.clone(),
+        base: session.stack().head,
+        source: PlanSource::Record { operation: goal.operation().to_owned() },
+        steps,
+        created_at: session.started_at,
+        created_by: ctx.actor.name.clone(),
+        program: ctx.program.clone(),
+        notes: Map::new(),
+        digest: Digest::ZERO,
+    }
+    .sealed();
+    Ok(Prepared { plan, warnings: found.warnings, goal, stack, undoes })
+}
+
+fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
+    let mut steps: Vec<PlanStep> = found
+        .items
+        .iter()
+        .map(|item| PlanStep::Resource {
+            task: String::new(),
+            address: item.address.clone(),
+            module: item.module.clone(),
+            operation: item.operation.clone(),
+            change: if item.options.sensitive {
+                crate::perform::redacted(&item.change)
+            } else {
+                item.change.clone()
+            },
+            spec: item.spec.clone(),
+            live: digest_of(item.live.as_ref()),
+            recorded: item.recorded,
+            maybe: None,
+        })
+        .collect();
+    if let Some(outputs) = &found.outputs {
+        let now = session.ledger().outputs.clone();
+        let mut names: Vec<&String> = now.keys().chain(outputs.iter().map(|o| &o.name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let from = now.get(name);
+            let to = outputs.iter().find(|o| o.name == *name);
+            if from != to {
+                let sensitive = from.or(to).is_some_and(|o| o.sensitive);
+                let shown = |o: Option<&Output>| o.map(|o| o.value.clone()).filter(|_| !sensitive);
+                steps.push(PlanStep::Output {
+                    name: name.clone(),
+                    from: shown(from),
+                    to: shown(to),
+                    sensitive,
+                });
+            }
+        }
+    }
+    steps
+}
+
+/// Looks and decides for every resource the goal is about, in the order in which they will be worked on.
+fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
+    let mut records: Vec<Recorded> = session.ledger().records.values().cloned().collect();
+    records.sort_by(|a, b| a.address.cmp(&b.address));
+    match goal {
+        Goal::Nothing => {
+            let items = in_order(&records, true).into_iter().map(|r| leaving(session, r)).collect();
+            Ok(Items { items, outputs: None, warnings: Vec::new() })
+        }
+        Goal::Record { only } => {
+            for address in only {
+                if !records.iter().any(|r| r.address == *address) {
+                    let text = address.to_string();
+                    let names: Vec<String> = records.iter().map(|r| r.address.to_string()).collect();
+                    let near = sloth_core::suggest::nearest(&text, names.iter().map(String::as_str))
+                        .map(str::to_owned);
+                    return Err(EngineError::NoSuchResource {
+                        stack: session.stack().name,
+                        address: text,
+                        nearest: near,
+                    });
+                }
+            }
+            let wanted = |r: &&Recorded| only.is_empty() || only.contains(&r.address);
+            let items = in_order(&records, false)
+                .into_iter()
+                .filter(wanted)
+                .filter(|r| !r.is_registered() && r.spec.get(crate::scope_body::FUNCTIONS).is_none())
+                .map(|r| in_line(session, r))
+                .collect();
+            Ok(Items { items, outputs: None, warnings: Vec::new() })
+        }
+        Goal::Version(version) => {
+            let snapshot = snapshot_of(session, *version)?;
+            Ok(to_version(session, &records, snapshot))
+        }
+    }
+}
+
+fn snapshot_of(session: &Session, version: Version) -> Result<Snapshot, EngineError> {
+    let stack = session.stack();
+    session.ctx.store.view()?.version_snapshot(&stack.id, version)?.ok_or(EngineError::NoSuchVersion {
+        stack: stack.name,
+        version,
+        head: stack.head,
+    })
+}
+
+fn in_order(records: &[Recorded], reverse: bool) -> Vec<&Recorded> {
+    let items: Vec<(&Address, &[String])> =
+        records.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
+    let mut order = creation_order(&items);
+    if reverse {
+        order.reverse();
+    }
+    order.into_iter().map(|at| &records[at]).collect()
+}
+
+/// A resource that shall go, or go back to what was before the stack.
+fn leaving(session: &Session, recorded: &Recorded) -> Item {
+    let mut spec = None;
+    let mut blobs = Vec::new();
+    let mut missing = None;
+    if let sloth_core::recorded::Origin::Present { state } = &recorded.origin
+        && !recorded.is_registered()
+    {
+        match session.wish_for(&recorded.address, Some(state)) {
+            Ok((wish, contents)) => (spec, blobs) = (Some(wish), contents),
+            Err(why) => missing = Some(why),
+        }
+    }
+    let seen = if recorded.spec.get(crate::scope_body::FUNCTIONS).is_some() {
+        let why = "its functions are in the workflow that declared it; delete it there, or forget it with --state-only";
+        Err(sloth_core::observed::ProbeError::new(recorded.address.to_string(), why))
+    } else {
+        session.look(&recorded.address, spec.as_ref(), &blobs, Some(recorded))
+    };
+    let mut change = decide(Facts { desired: None, recorded: Some(recorded), seen: seen.as_ref() });
+    if let (Action::Restore, Some(why)) = (change.action, missing) {
+        change = Change::new(Action::Blocked, Reason::NotKept(why), Diff::none());
+    }
+    if change.action != Action::Restore {
+        spec = None;
+        blobs.clear();
+    }
+    Item {
+        address: recorded.address.clone(),
+        module: recorded.module.clone(),
+        operation: recorded.operation.clone(),
+        change,
+        spec,
+        blobs,
+        live: seen.ok().and_then(|s| s.state),
+        options: recorded.options.clone(),
+        leave: None,
+        recorded: Some(recorded.digest()),
+        registered: recorded.is_registered(),
+    }
+}
+
+/// A resource that shall be as recorded.
+fn in_line(session: &Session, recorded: &Recorded) -> Item {
+    let contents = session.wish_for(&recorded.address, recorded.state.as_ref());
+    let (blobs, missing) = match contents {
+        Ok((_, blobs)) => (blobs, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let desired = Desired {
+        address: recorded.address.clone(),
+        module: recorded.module.clone(),
+        operation: recorded.operation.clone(),
+        spec: recorded.spec.clone(),
+        blobs: blobs.clone(),
+        options: recorded.options.clone(),
+        span: None,
+    };
+    let seen = session.look(&recorded.address, Some(&recorded.spec), &blobs, Some(recorded));
+    let mut change = decide(Facts { desired: Some(&desired), recorded: Some(recorded), seen: seen.as_ref() });
+    if let Some(why) = missing
+        && change.action.touches()
+        && change.diff.attributes().iter().any(|a| a.name == "content")
+    {
+        change = Change::new(Action::Blocked, Reason::NotKept(why), Diff::none());
+    }
+    Item {
+        address: recorded.address.clone(),
+        module: recorded.module.clone(),
+        operation: recorded.operation.clone(),
+        change,
+        spec: Some(recorded.spec.clone()),
+        blobs,
+        live: seen.ok().and_then(|s| s.state),
+        options: recorded.options.clone(),
+        leave: Some(recorded.clone()),
+        recorded: Some(recorded.digest()),
+        registered: false,
+    }
+}
+
+/// Everything as it was at a version: kept things first, parents before children, then removals in reverse.
+fn to_version(session: &Session, records: &[Recorded], snapshot: Snapshot) -> Items {
+    let version = snapshot.info.version;
+    let now: HashMap<&Address, &Recorded> = records.iter().map(|r| (&r.address, r)).collect();
+    let mut warnings = Vec::new();
+    let mut items = Vec::new();
+    for then in in_order(&snapshot.resources, false) {
+        items.push(as_it_was(session, then, now.get(&then.address).copied(), version, &mut warnings));
+    }
+    let gone: Vec<Recorded> = records
+        .iter()
+        .filter(|r| !snapshot.resources.iter().any(|s| s.address == r.address))
+        .cloned()
+        .collect();
+    for recorded in in_order(&gone, true) {
+        let mut item = leaving(session, recorded);
+        if item.change.action.touches() {
+            item.change.reason = Reason::Restoring(version);
+        }
+        items.push(item);
+    }
+    Items { items, outputs: Some(snapshot.outputs), warnings }
+}
+
+fn as_it_was(
+    session: &Session,
+    then: &Recorded,
+    now: Option<&Recorded>,
+    version: Version,
+    warnings: &mut Vec<String>,
+) -> Item {
+    let functions = then.spec.get(crate::scope_body::FUNCTIONS).is_some();
+    let mut item = Item {
+        address: then.address.clone(),
+        module: then.module.clone(),
+        operation: then.operation.clone(),
+        change: Change::new(Action::Noop, Reason::InLine, Diff::none()),
+        spec: None,
+        blobs: Vec::new(),
+        live: then.state.clone(),
+        options: Options { notify: Vec::new(), ..then.options.clone() },
+        leave: Some(then.clone()),
+        recorded: now.map(Recorded::digest),
+        registered: then.is_registered() || functions,
+    };
+    let same_record = now.is_some_and(|now| now.body() == then.body());
+    if then.is_registered() || functions {
+        if !same_record {
+            item.change = Change::new(Action::Refresh, Reason::Restoring(version), Diff::none());
+            let why =
+                if functions { "its functions are in the workflow" } else { "it lives only in the record" };
+            warnings.push(format!("{} is restored in the record alone: {why}", then.address));
+        }
+        return item;
+    }
+    let (spec, blobs) = match session.wish_for(&then.address, then.state.as_ref()) {
+        Ok(found) => found,
+        Err(why) => {
+            item.change = Change::new(Action::Blocked, Reason::NotKept(why), Diff::none());
+            return item;
+        }
+    };
+    match session.look(&then.address, Some(&spec), &blobs, None) {
+        Err(error) => {
+            item.change = Change::new(Action::Blocked, Reason::Unreadable(error.to_string()), Diff::none());
+        }
+        Ok(seen) => {
+            item.change = if seen.diff.is_empty() {
+                let action = if same_record { Action::Noop } else { Action::Refresh };
+                Change::new(
+                    action,
+                    if same_record { Reason::InLine } else { Reason::Restoring(version) },
+                    Diff::none(),
+                )
+            } else {
+                let fresh = decide(Facts {
+                    desired: Some(&wish(then, &spec, &blobs)),
+                    recorded: None,
+                    seen: Ok(&seen),
+                });
+                Change::new(fresh.action, Reason::Restoring(version), fresh.diff)
+            };
+            item.live = seen.state;
+        }
+    }
+    item.spec = Some(spec);
+    item.blobs = blobs;
+    item
+}
+
+fn wish(then: &Recorded, spec: &Value, blobs: &[Blob]) -> Desired {
+    Desired {
+        address: then.address.clone(),
+        module: then.module.clone(),
+        operation: then.operation.clone(),
+        spec: spec.clone(),
+        blobs: blobs.to_vec(),
+        options: then.options.clone(),
+        span: None,
+    }
+}
+
+/// Carries out what was prepared, under the lease, after checking that nothing moved meanwhile.
+///
+/// # Errors
+/// [`EngineError::StalePlan`] or [`EngineError::Blocked`] before anything was touched; failures of single resources are in the report.
+pub fn carry_out(ctx: &Context, prepared: Prepared, options: &CarryOut) -> Result<RunReport, EngineError> {
+    let Prepared { plan, goal, stack, undoes, .. } = prepared;
+    let operation = if undoes.is_some() { "undo" } else { goal.operation() };
+    let (session, recovered) = Session::begin(ctx, &stack, operation, None)?;
+    let found = match survey_again(&session, &goal, &plan, options.state_only) {
+        Ok(found) => found,
+        Err(error) => {
+            crate::run::finish_untouched(&session, &error)?;
+            return Err(error);
+        }
+    };
+    let mut first_error: Option<String> = None;
+    for item in found.items {
+        if let Err(error) = work_on(&session, item, options.state_only) {
+            first_error.get_or_insert_with(|| error.to_string());
+            if matches!(error, CallError::LeaseLost | CallError::Stopped | CallError::Store(_)) {
+                break;
+            }
+        }
+    }
+    if first_error.is_none()
+        && let Some(outputs) = found.outputs
+    {
+        set_outputs(&session, &outputs);
+    }
+    end(ctx, &session, &goal, options, recovered, first_error.as_deref(), undoes)
+}
+
+fn survey_again(session: &Session, goal: &Goal, plan: &Plan, state_only: bool) -> Result<Items, EngineError> {
+    let found = survey(session, goal)?;
+    let blocked: Vec<(Address, String)> = found
+        .items
+        .iter()
+        .filter(|i| i.change.action == Action::Blocked && !state_only)
+        .map(|i| (i.address.clone(), i.change.reason.phrase()))
+        .collect();
+    if !blocked.is_empty() {
+        return Err(EngineError::Blocked(blocked));
+    }
+    let again = steps(session, &found);
+    for (before, after) in plan.steps.iter().zip(&again) {
+        if before != after {
+            let what = match after {
+                PlanStep::Resource { address, .. } => address.to_string(),
+                PlanStep::Output { name, .. } => format!("output `{name}`"),
+                PlanStep::Command { .. } | PlanStep::Effect { .. } | PlanStep::Handler { .. } => {
+                    plan.stack.clone()
+                }
+            };
+            return Err(EngineError::StalePlan {
+                what,
+                why: "has changed since the plan was shown".to_owned(),
+            });
+        }
+    }
+    if plan.steps.len() != again.len() {
+        let what = format!("stack `{}`", plan.stack);
+        return Err(EngineError::StalePlan {
+            what,
+            why: "has other resources than when the plan was shown".to_owned(),
+        });
+    }
+    Ok(found)
+}
+
+fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallError> {
+    session.gate()?;
+    let forced = state_only && item.change.action == Action::Blocked;
+    if !(item.change.action.records() || forced) {
+        session.ledger().count("", |c| c.unchanged += 1);
+        return Ok(());
+    }
+    if state_only || item.registered {
+        let mut ledger = session.ledger();
+        match item.leave {
+            Some(recorded) => ledger.put(recorded),
+            None => ledger.remove(&item.address),
+        }
+        ledger.count("", |c| c.recorded += 1);
+        return Ok(());
+    }
+    let leave = item.leave.map_or(Leave::Nothing, |r| Leave::Record(Box::new(r)));
+    session.carry_out(Work {
+        task: "",
+        address: item.address,
+        module: item.module,
+        operation: item.operation,
+        change: item.change,
+        spec: item.spec,
+        blobs: item.blobs,
+        live: item.live,
+        options: item.options,
+        leave,
+    })?;
+    Ok(())
+}
+
+fn set_outputs(session: &Session, outputs: &[Output]) {
+    let mut ledger = session.ledger();
+    let names: Vec<String> = ledger.outputs.keys().cloned().collect();
+    for name in names {
+        if !outputs.iter().any(|o| o.name == name) {
+            ledger.outputs.remove(&name);
+            ledger.output_rows.insert(name, None);
+        }
+    }
+    for output in outputs {
+        if ledger.outputs.get(&output.name) != Some(output) {
+            ledger.outputs.insert(output.name.clone(), output.clone());
+            ledger.output_rows.insert(output.name.clone(), Some(output.clone()));
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one place where every goal ends")]
+fn end(
+    ctx: &Context,
+    session: &Session,
+    goal: &Goal,
+    options: &CarryOut,
+    recovered: Vec<crate::report::RecoveredStep>,
+    first_error: Option<&str>,
+    undoes: Option<u64>,
+) -> Result<RunReport, EngineError> {
+    let stack = session.stack();
+    let status = match (first_error, ctx.stop.asked()) {
+        (_, true) => RunStatus::Interrupted,
+        (Some(_), false) => RunStatus::Failed,
+        (None, false) => RunStatus::Completed,
+    };
+    let done = status == RunStatus::Completed;
+    let (kind, event, mut undo) = match goal {
+        Goal::Version(_) => (VersionKind::Restore, EventType::SnapshotRestored, Value::Null),
+        Goal::Nothing => (
+            VersionKind::Destroy,
+            EventType::StackDestroyed,
+            serde_json::json!({ "trashed": stack.id.as_str() }),
+        ),
+        Goal::Record { .. } => (VersionKind::Run, EventType::DriftFixed, Value::Null),
+    };
+    if !done {
+        undo = Value::Null;
+    }
+    if done {
+        session.emit(
+            event,
+            Severity::Info,
+            None,
+            None,
+            &format!("{} of stack `{}`", session.operation, stack.name),
+            Value::Null,
+        );
+    }
+    let mut report = record_report(session, status, first_error.map(str::to_owned));
+    report.needs_person = recovered.iter().any(|r| r.verdict == "unknown");
+    report.recovered = recovered;
+    let mut after = session.stack();
+    if let (Goal::Version(version), true) = (goal, done) {
+        after.rolled_back_to = Some(*version);
+    }
+    session.set_note(options.description.clone(), options.creator.clone(), undoes);
+    finish(
+        session,
+        after,
+        status,
+        TaskCounts::default(),
+        first_error.as_deref(),
+        kind,
+        None,
+        undo,
+        &mut report,
+    )?;
+    if done && *goal == Goal::Nothing {
+        trash(ctx, session, &stack.id)?;
+    }
+    Ok(report)
+}
+
+/// The record follows its resources. Part of the same operation, so that one undo brings both back.
+fn trash(ctx: &Context, session: &Session, stack: &StackId) -> Result<(), EngineError> {
+    let mut txn = ctx.store.begin(session.intent())?;
+    txn.stack_trash(stack)?;
+    txn.commit(Seal::Pending, Wait::Durable)?;
+    Ok(())
+}
+
+/// What undoing takes.
+pub enum Undo {
+    /// Changes to machines, to be shown first.
+    Plan(Box<Prepared>),
+    /// It is done; what was done.
+    Done(String),
+}
+
+/// Undoes the newest operation that was not undone yet, or a given one.
+///
+/// # Errors
+/// There is none, or it cannot be undone.
+pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
+    let log = ctx.store.view()?.operation_list(0)?;
+    let undone: Vec<u64> = log.iter().filter_map(|o| o.undoes).collect();
+    let operation = match seq {
+        Some(seq) => {
+            log.iter().find(|o| o.seq == seq).ok_or_else(|| EngineError::NoSuchOperation(seq.to_string()))?
+        }
+        None => log
+            .iter()
+            .find(|o| o.undoes.is_none() && !undone.contains(&o.seq))
+            .ok_or_else(|| EngineError::NoSuchOperation("left".to_owned()))?,
+    };
+    let refuse = |why: &str| EngineError::NotUndoable {
+        seq: operation.seq,
+        verb: operation.verb.clone(),
+        why: why.to_owned(),
+    };
+    if undone.contains(&operation.seq) {
+        return Err(refuse("it was undone already"));
+    }
+    if let Some(value) = operation.undo.get("value") {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let before: Option<ValueEntry> =
+            value.get("before").cloned().and_then(|v| serde_json::from_value(v).ok());
+        let (scope, key) = (text("scope"), text("key"));
+        crate::values::restore(ctx, &scope, &key, before, operation.seq)?;
+        return Ok(Undo::Done(format!("value `{key}` is as it was before operation {}", operation.seq)));
+    }
+    if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
+        return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);
+    }
+    let trashed = operation.undo.get("trashed").and_then(Value::as_str).map(StackId::from_stored);
+    if let Some(id) = &trashed {
+        untrash(ctx, id, operation.seq, operation.before == operation.after)?;
+    }
+    let Some((id, name)) = &operation.stack else { return Err(refuse("it changed nothing that is kept")) };
+    match (operation.before, operation.after) {
+        (Some(before), Some(after)) if before != after => {
+            let stack = ctx
+                .store
+                .view()?
+                .stack_get(&StackId::from_stored(id.as_str()))?
+                .ok_or_else(|| refuse("its stack is gone"))?;
+            if stack.head != after && trashed.is_none() {
+                return Err(refuse(&format!(
+                    "stack `{}` has moved on to {} since; restore {before} instead",
+                    stack.name, stack.head
+                )));
+            }
+            Ok(Undo::Plan(Box::new(prepare_for(ctx, stack, Goal::Version(before), Some(operation.seq))?)))
+        }
+        _ if trashed.is_some() => Ok(Undo::Done(format!("stack `{name}` is back"))),
+        _ => Err(refuse("it changed nothing")),
+    }
+}
+
+fn undo_creation(
+    ctx: &Context,
+    id: &StackId,
+    seq: u64,
+    refuse: &dyn Fn(&str) -> EngineError,
+) -> Result<Undo, EngineError> {
+    let view = ctx.store.view()?;
+    let stack = view.stack_get(id)?.ok_or_else(|| refuse("its stack is gone"))?;
+    if view.resource_count(id)? > 0 {
+        return Err(refuse("the stack has resources by now; destroy it instead"));
+    }
+    drop(view);
+    let lease = crate::lease::HeldLease::take(ctx, id, "undo")?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo"))?;
+    txn.stack_trash(id)?;
+    txn.commit(Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(seq) }), Wait::Durable)?;
+    Ok(Undo::Done(format!("stack `{}` is gone again", stack.name)))
+}
+
+fn untrash(ctx: &Context, id: &StackId, seq: u64, whole: bool) -> Result<(), EngineError> {
+    let stack = ctx
+        .store
+        .view()?
+        .stack_get(id)?
+        .ok_or_else(|| EngineError::NoSuchStack { name: id.to_string(), nearest: None })?;
+    let lease = crate::lease::HeldLease::take(ctx, id, "undo")?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo"))?;
+    txn.stack_untrash(id)?;
+    let seal = if whole {
+        Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(seq) })
+    } else {
+        Seal::Pending
+    };
+    txn.commit(seal, Wait::Durable)?;
+    Ok(())
+}
+
+/// What is recorded of a stack now, for `destroy` prompts and the like.
+///
+/// # Errors
+/// The store failed.
+pub fn recorded(ctx: &Context, stack: &Stack) -> Result<Vec<Recorded>, EngineError> {
+    Ok(ctx.store.view()?.resource_list(&stack.id, VersionAt::Head)?)
+}
