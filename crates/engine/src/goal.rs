@@ -549,7 +549,6 @@ fn set_outputs(session: &Session, outputs: &[Output]) {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place where every goal ends")]
 fn end(
     ctx: &Context,
     session: &Session,
@@ -601,7 +600,7 @@ fn end(
         after,
         status,
         TaskCounts::default(),
-        first_error.as_deref(),
+        first_error,
         kind,
         None,
         undo,
