@@ -1,0 +1,48 @@
+//! The list of everything.
+
+use std::sync::{Arc, LazyLock};
+
+use sloth_core::kind::{ArgError, Args, Catalog, Declared, Kind, Operation, Sources};
+
+use crate::types;
+
+struct Everything {
+    kinds: Vec<Kind>,
+    operations: Vec<Operation>,
+}
+
+/// Every resource type and operation, by name.
+#[must_use]
+pub fn catalog() -> Arc<dyn Catalog> {
+    static EVERYTHING: LazyLock<Arc<Everything>> = LazyLock::new(|| {
+        let mut kinds: Vec<Kind> = types::all().iter().map(|p| *p.kind()).collect();
+        kinds.sort_by_key(|k| k.name);
+        let mut operations: Vec<Operation> =
+            types::all().iter().flat_map(|p| p.operations().iter().copied()).collect();
+        operations.sort_by_key(|o| (o.module, o.name));
+        Arc::new(Everything { kinds, operations })
+    });
+    Arc::clone(&*EVERYTHING) as Arc<dyn Catalog>
+}
+
+impl Catalog for Everything {
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+    fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+    fn declare(
+        &self,
+        operation: &Operation,
+        args: &Args,
+        sources: &dyn Sources,
+    ) -> Result<Declared, ArgError> {
+        let provider = types::find(operation.kind).ok_or_else(|| ArgError {
+            param: None,
+            message: format!("there is no resource type `{}`", operation.kind),
+            hint: None,
+        })?;
+        provider.declare(operation, args, sources)
+    }
+}

@@ -1,0 +1,135 @@
+//! This host as a [`Machine`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sloth_core::address::HostName;
+use sloth_core::command::{Command, CommandOutput};
+use sloth_core::digest::Digest;
+use sloth_core::machine::{Applied, ApplyError, Captured, Machine, Sight, Step, Unreachable, Watch};
+use sloth_core::observed::{ProbeError, Seen};
+use sloth_core::value::Value;
+
+use crate::os::overlay::Overlay;
+use crate::os::real::Real;
+use crate::os::{Look, Touch};
+use crate::provider::Provider;
+use crate::resource::Work;
+use crate::types;
+
+/// When new files reach the disk. Files that replace others always do before they go live, so that there is no instant
+/// at which a power cut leaves neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Before they get their name.
+    #[default]
+    Full,
+    /// Whenever the system likes. After a power cut a new file may be empty or missing; the next run notices.
+    Fast,
+}
+
+/// How a [`LocalMachine`] works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineOptions {
+    /// When new files reach the disk.
+    pub durability: Durability,
+}
+
+type Predicted = HashMap<(String, String), Option<Value>>;
+
+/// A host whose system calls are at hand.
+pub struct LocalMachine {
+    name: HostName,
+    os: Arc<dyn Touch>,
+    options: MachineOptions,
+    /// In a rehearsal: what types whose effects cannot be imagined said they would lead to.
+    predicted: Option<Mutex<Predicted>>,
+}
+
+impl LocalMachine {
+    /// A host behind any [`Touch`].
+    #[must_use]
+    pub fn new(name: HostName, os: Arc<dyn Touch>, options: MachineOptions) -> Self {
+        Self { name, os, options, predicted: None }
+    }
+    /// The host this program runs on, called `local`.
+    #[must_use]
+    pub fn this_host(options: MachineOptions) -> Self {
+        Self::new(HostName::local(), Arc::new(Real::new()), options)
+    }
+
+    fn look(&self, sight: &Sight<'_>) -> Result<Seen, ProbeError> {
+        let provider = provider(sight.kind)?;
+        if let Some(predicted) = &self.predicted
+            && provider.opaque()
+        {
+            let predicted = predicted.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(state) = predicted.get(&(sight.kind.to_owned(), sight.id.to_owned())) {
+                return provider.compare(sight, state.as_ref());
+            }
+        }
+        let os: &dyn Look = &*self.os;
+        provider.look(os, sight)
+    }
+}
+
+fn provider(kind: &str) -> Result<&'static dyn Provider, ProbeError> {
+    types::find(kind).ok_or_else(|| {
+        ProbeError::new(format!("resource type `{kind}`"), "this machine does not know the type")
+    })
+}
+
+impl Machine for LocalMachine {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+    fn observe(&self, wanted: &[Sight<'_>]) -> Result<Vec<Result<Seen, ProbeError>>, Unreachable> {
+        Ok(wanted.iter().map(|sight| self.look(sight)).collect())
+    }
+    fn capture(&self, kind: &str, id: &str, live: &Value) -> Result<Captured, ProbeError> {
+        let os: &dyn Look = &*self.os;
+        provider(kind)?.capture(os, id, live)
+    }
+    fn apply(&self, step: &Step, watch: &dyn Watch) -> Result<Applied, ApplyError> {
+        if watch.cancelled() {
+            return Err(ApplyError::Cancelled);
+        }
+        let provider = provider(&step.kind)?;
+        let durable = self.options.durability == Durability::Full;
+        let work = Work::new(&*self.os, &step.blobs, watch, durable);
+        let state = provider.apply(&work, step)?;
+        if let Some(predicted) = &self.predicted
+            && provider.opaque()
+        {
+            let mut predicted = predicted.lock().unwrap_or_else(PoisonError::into_inner);
+            predicted.insert((step.kind.clone(), step.id.clone()), state.clone());
+        }
+        Ok(Applied { state, notes: work.into_notes() })
+    }
+    fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, ApplyError> {
+        match command.read_only && self.os.rehearsing() {
+            true => Ok(self.os.query(command)?),
+            false => Ok(self.os.run(command, watch)?),
+        }
+    }
+    fn wish_for(
+        &self,
+        kind: &str,
+        id: &str,
+        state: Option<&Value>,
+    ) -> Result<(Value, Vec<Digest>), ProbeError> {
+        provider(kind)?.wish_for(id, state)
+    }
+    fn settle(&self) -> Result<(), ApplyError> {
+        Ok(self.os.settle()?)
+    }
+    fn rehearse(self: Arc<Self>) -> Arc<dyn Machine> {
+        let base: Arc<dyn Look> = Arc::clone(&self.os) as Arc<dyn Look>;
+        Arc::new(Self {
+            name: self.name.clone(),
+            os: Arc::new(Overlay::over(base)),
+            options: self.options,
+            predicted: Some(Mutex::default()),
+        })
+    }
+}

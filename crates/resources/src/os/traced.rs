@@ -1,0 +1,106 @@
+//! Writes down every call, for tests that count them.
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sloth_core::command::{Command, CommandOutput};
+use sloth_core::machine::Watch;
+
+use super::{Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+
+/// Any machine, with a list of what was asked of it.
+pub struct Traced {
+    inner: Arc<dyn Touch>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Traced {
+    /// In front of a machine.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Touch>) -> Self {
+        Self { inner, calls: Mutex::default() }
+    }
+    /// What was asked since the last time, as `verb path`.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    fn note(&self, verb: &str, what: &str) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{verb} {what}"));
+    }
+}
+
+impl Look for Traced {
+    fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
+        self.note("entry", path);
+        self.inner.entry(path, want)
+    }
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
+        self.note("read", path);
+        self.inner.read(path, limit)
+    }
+    fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
+        self.note("list", path);
+        self.inner.list(path)
+    }
+    fn user_name(&self, uid: u32) -> Arc<str> {
+        self.inner.user_name(uid)
+    }
+    fn group_name(&self, gid: u32) -> Arc<str> {
+        self.inner.group_name(gid)
+    }
+    fn user_id(&self, name: &str) -> Option<u32> {
+        self.inner.user_id(name)
+    }
+    fn group_id(&self, name: &str) -> Option<u32> {
+        self.inner.group_id(name)
+    }
+    fn identity(&self) -> (u32, u32) {
+        self.inner.identity()
+    }
+    fn now(&self) -> u64 {
+        self.inner.now()
+    }
+    fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
+        self.note("query", &command.line);
+        self.inner.query(command)
+    }
+}
+
+impl Touch for Traced {
+    fn put(&self, path: &str, put: &Put<'_>) -> Result<Meta, OsError> {
+        self.note("put", path);
+        self.inner.put(path, put)
+    }
+    fn mkdir(&self, path: &str, rights: Rights) -> Result<Meta, OsError> {
+        self.note("mkdir", path);
+        self.inner.mkdir(path, rights)
+    }
+    fn link(&self, path: &str, target: &str, rights: Rights, expect: Expect) -> Result<Meta, OsError> {
+        self.note("link", path);
+        self.inner.link(path, target, rights, expect)
+    }
+    fn rights(&self, path: &str, rights: Rights, expect: Expect, follow: bool) -> Result<Meta, OsError> {
+        self.note("rights", path);
+        self.inner.rights(path, rights, expect, follow)
+    }
+    fn remove(&self, path: &str, expect: Expect) -> Result<(), OsError> {
+        self.note("remove", path);
+        self.inner.remove(path, expect)
+    }
+    fn remove_tree(&self, path: &str, expect: Expect) -> Result<(), OsError> {
+        self.note("remove_tree", path);
+        self.inner.remove_tree(path, expect)
+    }
+    fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
+        self.note("run", &command.line);
+        self.inner.run(command, watch)
+    }
+    fn settle(&self) -> Result<(), OsError> {
+        self.note("settle", "everything");
+        self.inner.settle()
+    }
+    fn rehearsing(&self) -> bool {
+        self.inner.rehearsing()
+    }
+}
