@@ -1,1 +1,36 @@
-//! placeholder
+//! Where stacks, versions and leases are kept: the [`Store`](sloth_core::store::Store) port on SQLite.
+//!
+//! [`open`] gives a store for a [`Location`]. The nouns have one file each, with their statements and row mapping;
+//! `session` holds the one view and transaction, `connection` the settings of every connection, `schema` the tables.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files directly"))]
+
+mod backup;
+mod blobs;
+mod body;
+mod check;
+mod connection;
+mod drift;
+mod events;
+mod failure;
+mod files;
+mod handlers;
+mod journal;
+mod leases;
+mod location;
+mod mark;
+mod operations;
+mod outputs;
+mod process;
+mod resources;
+mod runs;
+mod schema;
+mod session;
+mod sqlite;
+mod stacks;
+mod values;
+mod versions;
+
+pub use files::{FileSystem, file_system_verdict};
+pub use location::{BadLocation, Location};
+pub use sqlite::{OpenOptions, SqliteStore, open};

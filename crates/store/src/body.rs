@@ -1,0 +1,165 @@
+//! The canonical text of a record, written once and without building a value first.
+//!
+//! It equals `canonical(&recorded.body())`: keys in order, no white space. Tests compare the two.
+
+use serde::Serialize;
+use sloth_core::address::Address;
+use sloth_core::clock::Timestamp;
+use sloth_core::desired::Options;
+use sloth_core::recorded::{Condition, Origin, Recorded};
+use sloth_core::value::Value;
+
+use crate::failure::Outcome;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    address: &'a Address,
+    condition: Condition,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    module: &'a str,
+    operation: &'a str,
+    options: Choices<'a>,
+    origin: Past<'a>,
+    spec: &'a Value,
+    state: Option<&'a Value>,
+    task: &'a str,
+}
+
+#[derive(Serialize)]
+struct Choices<'a> {
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    depends_on: &'a [String],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keep: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notify: &'a [String],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    protect: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sensitive: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    take_over: bool,
+}
+
+#[derive(Serialize)]
+struct Past<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a Value>,
+    was: &'static str,
+}
+
+/// The text that is stored, hashed and exported.
+pub fn write(recorded: &Recorded) -> Outcome<String> {
+    // Taken apart completely, so that a new field cannot be forgotten here.
+    let Recorded {
+        address,
+        module,
+        operation,
+        spec,
+        state,
+        origin,
+        condition,
+        error,
+        options,
+        task,
+        created_at: _,
+        updated_at: _,
+    } = recorded;
+    let Options { depends_on, notify, protect, keep, sensitive, take_over } = options;
+    let body = Body {
+        address,
+        condition: *condition,
+        error: error.as_deref(),
+        module,
+        operation,
+        options: Choices {
+            depends_on,
+            keep: *keep,
+            notify,
+            protect: *protect,
+            sensitive: *sensitive,
+            take_over: *take_over,
+        },
+        origin: match origin {
+            Origin::Absent => Past { state: None, was: "absent" },
+            Origin::Present { state } => Past { state: Some(state), was: "present" },
+        },
+        spec,
+        state: state.as_ref(),
+        task,
+    };
+    Ok(serde_json::to_string(&body)?)
+}
+
+/// The record a text and its times make.
+pub fn read(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded> {
+    let mut recorded: Recorded = serde_json::from_str(text)?;
+    recorded.created_at = Timestamp::from_nanos(created_at);
+    recorded.updated_at = Timestamp::from_nanos(updated_at);
+    Ok(recorded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sloth_core::value::canonical;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..4)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+
+    prop_compose! {
+        fn record()(
+            id in "[a-z/:#]{1,20}", host in "[a-z0-9]{1,8}", spec in json(), state in prop::option::of(json()),
+            past in prop::option::of(json()), error in prop::option::of(".{0,10}"), flags in any::<[bool; 4]>(),
+            names in prop::collection::vec(".{0,8}", 0..3), notify in prop::collection::vec(".{0,8}", 0..3),
+            condition in 0..3usize, times in any::<(i64, i64)>(),
+        ) -> Recorded {
+            Recorded {
+                address: Address::new(sloth_core::address::HostName::new(host), "file", format!("x{id}")),
+                module: "file".to_owned(),
+                operation: "copy".to_owned(),
+                spec,
+                state,
+                origin: past.map_or(Origin::Absent, |state| Origin::Present { state }),
+                condition: [Condition::Applied, Condition::Pending, Condition::Failed][condition],
+                error,
+                options: Options {
+                    depends_on: names, notify, protect: flags[0], keep: flags[1], sensitive: flags[2],
+                    take_over: flags[3],
+                },
+                task: "t".to_owned(),
+                created_at: Timestamp::from_nanos(times.0),
+                updated_at: Timestamp::from_nanos(times.1),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+        #[test]
+        fn the_text_is_the_canonical_body(recorded in record()) {
+            let text = write(&recorded).unwrap();
+            prop_assert_eq!(&text, &canonical(&recorded.body()));
+            let back = read(&text, recorded.created_at.as_nanos(), recorded.updated_at.as_nanos()).unwrap();
+            prop_assert_eq!(canonical(&back.body()), text);
+            prop_assert_eq!(back.created_at, recorded.created_at);
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! Everything that can be checked without changing anything, and the facts `doctor` shows.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde_json::json;
+use sloth_core::digest::Digest;
+use sloth_core::store::CheckFinding;
+use sloth_core::value::Value;
+
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, FileSystem};
+use crate::mark::{self, Standing};
+use crate::session::{Changes, Net, Part, digest_of};
+use crate::sqlite::Shared;
+use crate::{blobs, body, connection, events, leases, operations, schema, versions};
+
+/// A log longer than this is worth a word.
+const LONG_LOG: u64 = 64 * 1024 * 1024;
+/// At most so many findings of one kind are listed one by one.
+const LISTED: usize = 20;
+
+const RESTORE: &str = "restore the last backup into a new file with `sloth-runner backup restore`, and compare";
+
+struct Findings {
+    list: Vec<CheckFinding>,
+    counts: HashMap<&'static str, usize>,
+}
+
+impl Findings {
+    fn add(&mut self, code: &'static str, severe: bool, what: impl Into<String>, mend: &str) {
+        let count = self.counts.entry(code).or_insert(0);
+        *count += 1;
+        if *count <= LISTED {
+            self.list.push(CheckFinding {
+                code: code.to_owned(),
+                severe,
+                what: what.into(),
+                mend: mend.to_owned(),
+            });
+        }
+    }
+    fn severe(&mut self, code: &'static str, what: impl Into<String>) {
+        self.add(code, true, what, RESTORE);
+    }
+    fn note(&mut self, code: &'static str, what: impl Into<String>, mend: &str) {
+        self.add(code, false, what, mend);
+    }
+}
+
+/// Checks; see the port.
+pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
+    let mut found = Findings { list: Vec::new(), counts: HashMap::new() };
+    let conn = shared.reader()?;
+    conn.execute_batch("BEGIN")?;
+    around(shared, &conn, &mut found)?;
+    let inside = [
+        ("unreadable", structure(&conn, deep, &mut found)),
+        ("rows-unreadable", rows(&conn, deep, &mut found)),
+        ("chain-unreadable", chains(&conn, &mut found)),
+        ("events-unreadable", gaps(&conn, &mut found)),
+        ("leases-unreadable", stale_leases(shared, &conn, &mut found)),
+    ];
+    for (code, result) in inside {
+        match result {
+            Ok(()) => {}
+            // A damaged part is a finding; the others are still looked at.
+            Err(failure) if !failure.is_busy() => {
+                found.severe(code, shared.tell(failure).to_string());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    shared.keep_reader(conn);
+    Ok(found.list)
+}
+
+/// What is around the database: permissions, filesystem, mark, journal files, the log.
+fn around(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+    let path = &shared.path;
+    if let Some(newer) = &shared.newer {
+        found.note(
+            "schema-newer",
+            format!("the database has schema {}, this program knows {}", newer.found, schema::KNOWN),
+            &format!("use sloth-runner {} or newer to change anything", newer.needs),
+        );
+    }
+    permissions(shared, found);
+    match files::file_system_of(path) {
+        Ok(FileSystem::Fine) | Err(_) => {}
+        Ok(FileSystem::Doubtful(name)) => found.note(
+            "filesystem-doubtful",
+            format!("`{}` is on {name}, where locks and flushes are only as good as the program behind it", path.display()),
+            "keep the database on a local filesystem",
+        ),
+        Ok(FileSystem::Network(name)) => found.add(
+            "filesystem-network",
+            true,
+            format!("`{}` is on {name}, where two hosts would not see each other's locks", path.display()),
+            "move the database to a local filesystem",
+        ),
+    }
+    let marked = mark::path_of(path);
+    match mark::standing(path, conn)? {
+        Standing::Fine => {}
+        Standing::Unreadable => found.note(
+            "mark-unreadable",
+            format!("`{}` is not a mark, so a loss could not be noticed", marked.display()),
+            &format!("remove `{}`; the next change writes it anew", marked.display()),
+        ),
+        Standing::Older(at, seen) => found.severe(
+            "older-than-seen",
+            format!("the database is at operation {at}, and this host has seen operation {seen} acknowledged"),
+        ),
+        Standing::Forked(seq) => {
+            found.severe("other-history", format!("operation {seq} is not the one this host has acknowledged"));
+        }
+        Standing::Foreign => found.severe("other-database", "the mark beside it belongs to another database"),
+    }
+    let log = files::size_of(&files::beside(path, "-wal"));
+    if log > LONG_LOG {
+        found.note(
+            "log-long",
+            format!("the write-ahead log has {} MiB; a long reader keeps it from being carried over", log >> 20),
+            "end long exports, then change anything",
+        );
+    }
+    left_files(shared, conn, found)
+}
+
+fn permissions(shared: &Shared, found: &mut Findings) {
+    let path = &shared.path;
+    let mut secret = vec![path.clone(), mark::path_of(path)];
+    secret.extend(["-wal", "-shm"].map(|suffix| files::beside(path, suffix)));
+    secret.push(shared.files.dir().to_owned());
+    for path in secret {
+        if let Some(mode) = files::mode_of(&path).filter(|mode| mode & 0o077 != 0) {
+            found.note(
+                "permissions",
+                format!("`{}` has mode {mode:04o} and can be reached by others", path.display()),
+                &format!("chmod go= {}", path.display()),
+            );
+        }
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    if let Some(mode) = files::mode_of(parent).filter(|mode| mode & 0o022 != 0 && mode & 0o1000 == 0) {
+        found.note(
+            "permissions",
+            format!("`{}` has mode {mode:04o}, so others can put another database there", parent.display()),
+            &format!("chmod go-w {}", parent.display()),
+        );
+    }
+}
+
+fn left_files(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+    let left = match shared.files.all() {
+        Ok(left) => left,
+        Err(failure) => {
+            found.severe("journal-unreadable", shared.tell(failure).to_string());
+            return Ok(());
+        }
+    };
+    for file in left {
+        let shown = file.path.display();
+        let Some(head) = &file.head else {
+            found.note(
+                "journal-empty",
+                format!("`{shown}` holds no whole record, so nothing it stands for has happened"),
+                &format!("remove `{shown}`"),
+            );
+            continue;
+        };
+        if file.torn > 0 {
+            found.note(
+                "journal-torn",
+                format!("`{shown}` ends in {} bytes that were not written completely", file.torn),
+                "the next run of the stack resolves what is open",
+            );
+        }
+        let stack: Option<String> = {
+            use rusqlite::OptionalExtension as _;
+            let sql = "SELECT name FROM stacks WHERE id = ?1";
+            conn.query_row(sql, [head.stack.as_str()], |row| row.get(0)).optional()?
+        };
+        match stack {
+            None => found.note(
+                "journal-orphan",
+                format!("`{shown}` belongs to a stack that is not here: {}", head.stack),
+                "put the database of that stack back, or remove the file",
+            ),
+            Some(name) if file.steps.open() > 0 => found.note(
+                "journal-open",
+                format!("run `{}` of `{name}` has {} steps without an end", head.run, file.steps.open()),
+                "the next run of the stack resolves them, unless the run is still going on",
+            ),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// SQLite's own checks, the tables, the settings.
+fn structure(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
+    let pragma = if deep { "PRAGMA integrity_check(20)" } else { "PRAGMA quick_check(20)" };
+    let mut ask = conn.prepare(pragma)?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let verdict: String = row.get(0)?;
+        if verdict != "ok" {
+            found.severe("integrity", verdict);
+        }
+    }
+    drop(rows);
+    let mut ask = conn.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        found.severe("reference", format!("a row of `{table}` names something `{parent}` does not have"));
+    }
+    drop(rows);
+    let known = i64::try_from(schema::KNOWN).unwrap_or(0);
+    let at: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if at == known && schema::shape(conn)? != schema::expected_shape()? {
+        found.severe("schema", "the tables are not those this program makes");
+    }
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" && mode != "off" && mode != "memory" && mode != "delete" {
+        found.note("setting", format!("the journal mode is `{mode}`"), "change anything; it is set then");
+    }
+    for (name, value) in connection::settings(conn)? {
+        let expected = match name {
+            "application_id" => connection::APPLICATION_ID,
+            "cell_size_check" | "foreign_keys" => 1,
+            "mmap_size" | "trusted_schema" => 0,
+            "temp_store" => 2,
+            _ => continue,
+        };
+        if value != expected {
+            found.severe("setting", format!("`{name}` is {value} and has to be {expected}"));
+        }
+    }
+    Ok(())
+}
+
+type Bodies = BTreeMap<(i64, u64), Changes>;
+
+/// Digests of all rows; contents that records name.
+fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
+    let mut named = HashSet::new();
+    let mut ask = conn.prepare(
+        "SELECT address, digest, body, 1 FROM resource_rows \
+         UNION ALL SELECT address, digest, body, 0 FROM resource_history",
+    )?;
+    let mut each = ask.query([])?;
+    while let Some(row) = each.next()? {
+        let address: String = row.get(0)?;
+        let digest = digest_of(&row.get::<_, [u8; 32]>(1)?)?;
+        let text: String = row.get(2)?;
+        if Digest::of(text.as_bytes()) != digest {
+            found.severe("row-damaged", format!("the record of `{address}` is not what was written"));
+            continue;
+        }
+        match body::read(&text, 0, 0) {
+            Ok(recorded) if recorded.address.to_string() == address => {
+                if row.get::<_, bool>(3)? {
+                    collect(&recorded.spec, &mut named);
+                }
+            }
+            _ => found.severe("row-damaged", format!("the record of `{address}` cannot be read")),
+        }
+    }
+    drop(each);
+    let mut ask = conn.prepare(
+        "SELECT name, digest, body FROM output_rows UNION ALL SELECT name, digest, body FROM output_history",
+    )?;
+    let mut each = ask.query([])?;
+    while let Some(row) = each.next()? {
+        let name: String = row.get(0)?;
+        let text: String = row.get(2)?;
+        if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
+            found.severe("row-damaged", format!("the output `{name}` is not what was written"));
+        }
+    }
+    drop(each);
+    let mut missing = 0;
+    for digest in &named {
+        if !blobs::has(conn, digest)? {
+            missing += 1;
+        }
+    }
+    if missing > 0 {
+        found.note(
+            "contents-missing",
+            format!("{missing} digests named by records have no content here; those going back to them would need it"),
+            "contents above the configured size are left out on purpose; a run keeps the others again",
+        );
+    }
+    if deep {
+        let mut all = Vec::new();
+        blobs::all(conn, |digest| all.push(digest))?;
+        for digest in all {
+            if let Err(failure) = blobs::get(conn, &digest) {
+                match failure {
+                    Failure::Bad(what) => found.severe("content-damaged", what),
+                    other => return Err(other),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Digests that stand in a wish.
+fn collect(value: &Value, into: &mut HashSet<Digest>) {
+    match value {
+        Value::String(text) => {
+            if let Ok(digest) = text.parse() {
+                into.insert(digest);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
+        Value::Object(map) => map.values().for_each(|item| collect(item, into)),
+        _ => {}
+    }
+}
+
+/// What each version changed, told by the rows.
+fn changes_by_version(conn: &Connection) -> Outcome<Bodies> {
+    let mut all = Bodies::new();
+    for (part, sql) in [
+        (
+            Part::Resource,
+            "SELECT stack, address, digest, from_version, NULL FROM resource_rows \
+             UNION ALL SELECT stack, address, digest, from_version, to_version FROM resource_history",
+        ),
+        (
+            Part::Output,
+            "SELECT stack, name, digest, from_version, NULL FROM output_rows \
+             UNION ALL SELECT stack, name, digest, from_version, to_version FROM output_history",
+        ),
+    ] {
+        let mut ask = conn.prepare(sql)?;
+        let mut rows = ask.query([])?;
+        while let Some(row) = rows.next()? {
+            let stack: i64 = row.get(0)?;
+            let name: String = row.get(1)?;
+            let digest = digest_of(&row.get::<_, [u8; 32]>(2)?)?;
+            let from: u64 = row.get(3)?;
+            all.entry((stack, from)).or_default().insert((part, name.clone()), Net::Written(digest));
+            if let Some(to) = row.get::<_, Option<u64>>(4)? {
+                all.entry((stack, to)).or_default().entry((part, name)).or_insert(Net::Removed);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Both chains, and that the head is where the chain ends.
+fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
+    let mut changes = changes_by_version(conn)?;
+    let mut ask =
+        conn.prepare("SELECT num, id, name, head, head_hash, pending, resource_count FROM stacks ORDER BY num")?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let (num, id, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (head, pending): (u64, bool) = (row.get(3)?, row.get(5)?);
+        let (mut link, mut last, mut count) = (Digest::ZERO, 0, 0i64);
+        for info in versions::all(conn, num)? {
+            let mine = changes.remove(&(num, info.version.0)).unwrap_or_default();
+            let broken = info.version.0 != last + 1
+                || info.prev_hash != link
+                || info.hash != link.link(versions::content(&id, &info, &mine)?.as_bytes());
+            if broken {
+                found.severe("chain-broken", format!("version {} of `{name}` does not follow from the one before", info.version));
+            }
+            link = info.hash;
+            last = info.version.0;
+        }
+        if last != head || link != digest_of(&row.get::<_, [u8; 32]>(4)?)? {
+            found.severe("chain-broken", format!("`{name}` is at v{head}, its history ends at v{last}"));
+        }
+        let open = changes.remove(&(num, head + 1)).is_some();
+        if open && !pending {
+            found.severe("chain-broken", format!("`{name}` has rows of a version that was never made"));
+        }
+        if changes.keys().any(|(stack, _)| *stack == num) {
+            found.severe("chain-broken", format!("`{name}` has rows of versions that do not exist"));
+        }
+        count += conn.query_row(
+            "SELECT (SELECT count(*) FROM resource_rows WHERE stack = ?1 AND from_version <= ?2) \
+                  + (SELECT count(*) FROM resource_history \
+                     WHERE stack = ?1 AND to_version = ?2 + 1 AND from_version <= ?2)",
+            rusqlite::params![num, head],
+            |row| row.get::<_, i64>(0),
+        )?;
+        if count != row.get::<_, i64>(6)? {
+            found.severe("count-wrong", format!("`{name}` has {count} resources and counts {}", row.get::<_, i64>(6)?));
+        }
+    }
+    let (mut link, mut last) = (Digest::ZERO, 0);
+    operations::all(conn, |operation| {
+        if operation.seq != last + 1 || operation.prev_hash != link || operation.hash != operations::link(&operation) {
+            let what = format!("operation {} does not follow from the one before", operation.seq);
+            found.severe("operations-broken", what);
+        }
+        link = operation.hash;
+        last = operation.seq;
+    })
+}
+
+fn gaps(conn: &Connection, found: &mut Findings) -> Outcome<()> {
+    if let Some((stack, seq)) = events::first_gap(conn)? {
+        found.severe("events-missing", format!("event {seq} of stack number {stack} is missing"));
+    }
+    Ok(())
+}
+
+fn stale_leases(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+    for (stack, kind, by) in leases::stale(shared, conn)? {
+        found.note(
+            "lease-ended",
+            format!("the {} lease of `{by}` on `{stack}` has ended and was not given back", kind.as_str()),
+            "nothing has to be done: whoever comes next takes it over",
+        );
+    }
+    Ok(())
+}
+
+/// Facts; see the port.
+pub fn facts(shared: &Shared) -> Outcome<Value> {
+    let path = &shared.path;
+    shared.read(|conn| {
+        let one = |sql: &str| -> Outcome<i64> { Ok(conn.query_row(sql, [], |row| row.get(0))?) };
+        let (lineage, operations) = mark::position(conn)?;
+        let settings: serde_json::Map<String, Value> =
+            connection::settings(conn)?.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect();
+        Ok(json!({
+            "engine": "sqlite",
+            "engine_version": rusqlite::version(),
+            "location": shared.location,
+            "lineage": lineage,
+            "schema": conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?,
+            "schema_known": schema::KNOWN,
+            "read_only": shared.read_only || shared.newer.is_some(),
+            "journal_mode": conn.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0))?,
+            "durability": "full",
+            "settings": settings,
+            "bytes": files::size_of(path),
+            "log_bytes": files::size_of(&files::beside(path, "-wal")),
+            "journal_files": shared.files.all()?.len(),
+            "operations": operations,
+            "stacks": one("SELECT count(*) FROM stacks WHERE deleted_at IS NULL")?,
+            "stacks_deleted": one("SELECT count(*) FROM stacks WHERE deleted_at IS NOT NULL")?,
+            "resources": one("SELECT coalesce(sum(resource_count), 0) FROM stacks WHERE deleted_at IS NULL")?,
+            "versions": one("SELECT count(*) FROM versions")?,
+            "events": one("SELECT count(*) FROM events")?,
+            "runs": one("SELECT count(*) FROM runs")?,
+            "values": one("SELECT count(*) FROM state_values")?,
+            "contents": one("SELECT count(*) FROM blobs")?,
+            "contents_bytes": one("SELECT coalesce(sum(size), 0) FROM blobs")?,
+            "waiters": leases::waiting(conn)?,
+            "mark": match mark::read(path) {
+                Ok(Some(Ok(mark))) => json!({ "operation": mark.seq, "lineage": mark.lineage }),
+                Ok(Some(Err(()))) | Err(_) => json!("unreadable"),
+                Ok(None) => Value::Null,
+            },
+        }))
+    })
+}

@@ -1,0 +1,108 @@
+//! Drift findings: one set per detection, of which the newest counts.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use sloth_core::clock::Timestamp;
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::id::StackId;
+use sloth_core::store::{ReadDrift, StoreError, WriteDrift};
+use sloth_core::value::{Value, canonical, to_value};
+
+use crate::failure::{Failure, Outcome};
+use crate::session::Session;
+
+/// The word a plain enum is stored as.
+fn word<T: serde::Serialize>(item: &T) -> String {
+    match to_value(item) {
+        Value::String(text) => text,
+        other => canonical(&other),
+    }
+}
+
+fn from_word<T: serde::de::DeserializeOwned>(text: String) -> Outcome<T> {
+    Ok(serde_json::from_value(Value::String(text))?)
+}
+
+fn finding(row: &Row<'_>) -> Outcome<Finding> {
+    let value = |at: usize| -> Outcome<Option<Value>> {
+        let text: Option<String> = row.get(at)?;
+        Ok(text.map(|t| serde_json::from_str(&t)).transpose()?)
+    };
+    let address: String = row.get(0)?;
+    Ok(Finding {
+        address: address.parse().map_err(|_| Failure::bad(format!("`{address}` is not an address")))?,
+        status: from_word::<DriftStatus>(row.get(1)?)?,
+        expected: value(2)?,
+        actual: value(3)?,
+        diff: serde_json::from_str(&row.get::<_, String>(4)?)?,
+        reason: serde_json::from_str(&row.get::<_, String>(5)?)?,
+        detected_at: Timestamp::from_nanos(row.get(6)?),
+        resolution: from_word::<Resolution>(row.get(7)?)?,
+    })
+}
+
+impl Session<'_> {
+    fn latest_drift(&self, stack: &StackId) -> Outcome<Vec<Finding>> {
+        let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
+        let sql = "SELECT address, status, expected, actual, diff, reason, detected_at, resolution FROM drift_findings \
+                   WHERE stack = ?1 AND detection = (SELECT detection FROM stacks WHERE num = ?1) ORDER BY address";
+        let mut ask = self.conn()?.prepare_cached(sql)?;
+        let mut rows = ask.query([stack.num])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(finding(row)?);
+        }
+        Ok(out)
+    }
+
+    fn put_drift(&mut self, id: &StackId, findings: &[Finding]) -> Outcome<()> {
+        self.require_hold(id)?;
+        let (conn, _, stack) = self.target()?;
+        let detection: Option<i64> = conn
+            .prepare_cached("UPDATE stacks SET detection = detection + 1 WHERE num = ?1 RETURNING detection")?
+            .query_row([stack.num], |row| row.get(0))
+            .optional()?;
+        let detection = detection.ok_or_else(|| Failure::bad("the stack of the transaction is gone"))?;
+        // What was clean before says nothing any more once there is a newer look.
+        conn.prepare_cached("DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'")?
+            .execute(params![stack.num, detection - 1])?;
+        let put = "INSERT INTO drift_findings (stack, detection, address, status, expected, actual, diff, reason, \
+                   detected_at, resolution) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                   ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \
+                   expected = excluded.expected, actual = excluded.actual, diff = excluded.diff, \
+                   reason = excluded.reason, detected_at = excluded.detected_at, resolution = excluded.resolution";
+        let resolve = "UPDATE drift_findings SET resolution = 'resolved' \
+                       WHERE stack = ?1 AND address = ?2 AND resolution = 'pending' AND status <> 'clean'";
+        for finding in findings {
+            let address = finding.address.to_string();
+            if finding.status == DriftStatus::Clean {
+                conn.prepare_cached(resolve)?.execute(params![stack.num, address])?;
+            }
+            conn.prepare_cached(put)?.execute(params![
+                stack.num,
+                detection,
+                address,
+                word(&finding.status),
+                finding.expected.as_ref().map(canonical),
+                finding.actual.as_ref().map(canonical),
+                canonical(&to_value(&finding.diff)),
+                canonical(&to_value(&finding.reason)),
+                finding.detected_at.as_nanos(),
+                word(&finding.resolution),
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+impl ReadDrift for Session<'_> {
+    fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError> {
+        self.shared.told(self.latest_drift(stack))
+    }
+}
+
+impl WriteDrift for Session<'_> {
+    fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<(), StoreError> {
+        let done = self.put_drift(stack, findings);
+        self.shared.told(done)
+    }
+}

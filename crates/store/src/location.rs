@@ -1,0 +1,101 @@
+//! Which store is meant: a path or an URL.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// An SQLite database file on this host.
+    Sqlite(PathBuf),
+}
+
+/// Text that names no store this program can open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadLocation {
+    /// Nothing at all.
+    #[error("the database location is empty")]
+    Empty,
+    /// PostgreSQL is a known kind of store that this build has no driver for.
+    #[error("PostgreSQL is not built in yet; give the path of a database file on this host")]
+    Postgres,
+    /// An URL of another kind.
+    #[error("`{0}://` is not a kind of database this program knows; give a path or `sqlite://PATH`")]
+    Scheme(String),
+}
+
+impl Location {
+    /// A database file.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::Sqlite(path.into())
+    }
+    /// The file, when it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+        }
+    }
+    /// Is there something at this place? Says nothing about whether it can be opened.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => std::fs::symlink_metadata(path).is_ok(),
+        }
+    }
+}
+
+impl FromStr for Location {
+    type Err = BadLocation;
+    fn from_str(text: &str) -> Result<Self, BadLocation> {
+        if text.is_empty() {
+            return Err(BadLocation::Empty);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Sqlite(PathBuf::from(text)));
+        };
+        match scheme {
+            "sqlite" | "file" if rest.is_empty() => Err(BadLocation::Empty),
+            "sqlite" | "file" => Ok(Self::Sqlite(PathBuf::from(rest))),
+            "postgres" | "postgresql" => Err(BadLocation::Postgres),
+            other if other.chars().all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-') => {
+                Err(BadLocation::Scheme(other.to_owned()))
+            }
+            _ => Ok(Self::Sqlite(PathBuf::from(text))),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_paths_or_urls() {
+        for (text, path) in [
+            ("/var/x.db", "/var/x.db"),
+            ("x.db", "x.db"),
+            ("sqlite:///var/x.db", "/var/x.db"),
+            ("sqlite://x.db", "x.db"),
+            ("odd/a b://c", "odd/a b://c"),
+        ] {
+            assert_eq!(text.parse::<Location>().unwrap(), Location::file(path), "{text}");
+        }
+        assert_eq!("".parse::<Location>(), Err(BadLocation::Empty));
+        assert_eq!("sqlite://".parse::<Location>(), Err(BadLocation::Empty));
+        let refused = "postgres://u:secret@h/db".parse::<Location>().unwrap_err();
+        assert_eq!(refused, BadLocation::Postgres);
+        assert!(!refused.to_string().contains("secret"));
+        assert_eq!("mysql://h/db".parse::<Location>(), Err(BadLocation::Scheme("mysql".to_owned())));
+    }
+}

@@ -1,0 +1,196 @@
+//! Records of resources. The newest row of each address is in `resource_rows`; rows that ended are in
+//! `resource_history`, in the order of the version that ended them.
+
+use rusqlite::{OptionalExtension as _, params};
+use sloth_core::address::Address;
+use sloth_core::digest::Digest;
+use sloth_core::id::StackId;
+use sloth_core::recorded::Recorded;
+use sloth_core::store::{ReadResources, StoreError, VersionAt, WriteResources};
+
+use crate::body;
+use crate::failure::{Failure, Outcome};
+use crate::session::{Net, Part, Scope, Session};
+
+const LIST_NEWEST: &str =
+    "SELECT created_at, updated_at, body FROM resource_rows WHERE stack = ?1 ORDER BY address";
+const LIST_AT: &str = "SELECT created_at, updated_at, body, address FROM resource_rows \
+                         WHERE stack = ?1 AND from_version <= ?2 \
+                       UNION ALL \
+                       SELECT created_at, updated_at, body, address FROM resource_history \
+                         WHERE stack = ?1 AND to_version > ?2 AND from_version <= ?2 \
+                       ORDER BY address";
+const GET_NEWEST: &str =
+    "SELECT created_at, updated_at, body FROM resource_rows WHERE stack = ?1 AND address = ?2";
+const GET_AT: &str = "SELECT created_at, updated_at, body FROM resource_rows \
+                        WHERE stack = ?1 AND address = ?3 AND from_version <= ?2 \
+                      UNION ALL \
+                      SELECT created_at, updated_at, body FROM resource_history \
+                        WHERE stack = ?1 AND to_version > ?2 AND address = ?3 AND from_version <= ?2";
+const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (stack, address) DO NOTHING";
+const FIND: &str = "SELECT from_version, digest FROM resource_rows WHERE stack = ?1 AND address = ?2";
+const END: &str = "INSERT INTO resource_history \
+                     (stack, to_version, address, from_version, created_at, updated_at, digest, body) \
+                   SELECT stack, ?3, address, from_version, created_at, updated_at, digest, body \
+                     FROM resource_rows WHERE stack = ?1 AND address = ?2";
+const REPLACE: &str = "UPDATE resource_rows SET from_version = ?3, created_at = ?4, updated_at = ?5, digest = ?6, \
+                       body = ?7 WHERE stack = ?1 AND address = ?2";
+const REMOVE: &str = "DELETE FROM resource_rows WHERE stack = ?1 AND address = ?2";
+const ENDED_NOW: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
+                         WHERE stack = ?1 AND to_version = ?2 AND address = ?3)";
+const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM stacks WHERE id <> ?1 AND deleted_at IS NULL)";
+const OWNER: &str = "SELECT s.name FROM resource_rows r JOIN stacks s ON s.num = r.stack \
+                     WHERE r.address = ?1 AND s.id <> ?2 AND s.deleted_at IS NULL ORDER BY s.num LIMIT 1";
+
+impl Session<'_> {
+    /// All records of a stack at one point.
+    pub fn list_resources(&self, stack: &StackId, at: VersionAt) -> Outcome<Vec<Recorded>> {
+        let Some(row) = self.stack(stack)? else { return Ok(Vec::new()) };
+        let conn = self.conn()?;
+        let (mut ask, scope) = match self.scope(&row, at)? {
+            None => return Ok(Vec::new()),
+            Some(Scope::Newest) => (conn.prepare_cached(LIST_NEWEST)?, None),
+            Some(Scope::At(version)) => (conn.prepare_cached(LIST_AT)?, Some(version)),
+        };
+        let mut rows = match scope {
+            None => ask.query([row.num])?,
+            Some(version) => ask.query(params![row.num, version])?,
+        };
+        let mut out = Vec::with_capacity(usize::try_from(row.count).unwrap_or(0));
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(2)?.as_str().map_err(|_| Failure::bad("a record is not text"))?;
+            out.push(body::read(text, row.get(0)?, row.get(1)?)?);
+        }
+        Ok(out)
+    }
+
+    fn get_resource(&self, stack: &StackId, address: &Address, at: VersionAt) -> Outcome<Option<Recorded>> {
+        let Some(row) = self.stack(stack)? else { return Ok(None) };
+        let conn = self.conn()?;
+        let name = address.to_string();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
+        let found = match self.scope(&row, at)? {
+            None => None,
+            Some(Scope::Newest) => {
+                conn.prepare_cached(GET_NEWEST)?.query_row(params![row.num, name], read).optional()?
+            }
+            Some(Scope::At(version)) => {
+                conn.prepare_cached(GET_AT)?.query_row(params![row.num, version, name], read).optional()?
+            }
+        };
+        found.map(|(created, updated, text)| body::read(&text, created, updated)).transpose()
+    }
+
+    fn count_resources(&self, stack: &StackId) -> Outcome<u64> {
+        let Some(row) = self.stack(stack)? else { return Ok(0) };
+        let count = if self.writes() {
+            self.conn()?
+                .prepare_cached("SELECT count(*) FROM resource_rows WHERE stack = ?1")?
+                .query_row([row.num], |r| r.get(0))?
+        } else {
+            row.count
+        };
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn owners(&self, except: &StackId, addresses: &[&Address]) -> Outcome<Vec<(Address, String)>> {
+        let conn = self.conn()?;
+        let mut out = Vec::new();
+        if !conn.prepare_cached(OTHERS)?.query_row([except.as_str()], |row| row.get::<_, bool>(0))? {
+            return Ok(out);
+        }
+        let mut ask = conn.prepare_cached(OWNER)?;
+        for address in addresses {
+            let owner = ask.query_row(params![address.to_string(), except.as_str()], |row| row.get(0));
+            if let Some(owner) = owner.optional()? {
+                out.push(((*address).clone(), owner));
+            }
+        }
+        Ok(out)
+    }
+
+    fn put_resource(&mut self, recorded: &Recorded) -> Outcome<()> {
+        let (conn, writing, stack) = self.target()?;
+        let address = recorded.address.to_string();
+        let text = body::write(recorded)?;
+        let digest = Digest::of(text.as_bytes());
+        let (created, updated) = (recorded.created_at.as_nanos(), recorded.updated_at.as_nanos());
+        let (num, next) = (stack.num, stack.next());
+        let row = params![num, address, next, created, updated, digest.as_bytes(), text];
+        if conn.prepare_cached(INSERT)?.execute(row)? == 0 {
+            let (from, old): (u64, [u8; 32]) = conn
+                .prepare_cached(FIND)?
+                .query_row(params![num, address], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if old == *digest.as_bytes() {
+                return Ok(());
+            }
+            if from < next {
+                conn.prepare_cached(END)?.execute(params![num, address, next])?;
+            }
+            conn.prepare_cached(REPLACE)?.execute(row)?;
+        }
+        writing.changes.insert((Part::Resource, address), Net::Written(digest));
+        Ok(())
+    }
+
+    fn remove_resource(&mut self, address: &Address) -> Outcome<bool> {
+        let (conn, writing, stack) = self.target()?;
+        let address = address.to_string();
+        let (num, next) = (stack.num, stack.next());
+        let from = conn
+            .prepare_cached(FIND)?
+            .query_row(params![num, address], |row| row.get::<_, u64>(0))
+            .optional()?;
+        let Some(from) = from else { return Ok(false) };
+        let net = if from < next {
+            conn.prepare_cached(END)?.execute(params![num, address, next])?;
+            Net::Removed
+        } else if conn
+            .prepare_cached(ENDED_NOW)?
+            .query_row(params![num, next, address], |row| row.get::<_, bool>(0))?
+        {
+            Net::Removed
+        } else {
+            Net::Nothing
+        };
+        conn.prepare_cached(REMOVE)?.execute(params![num, address])?;
+        writing.changes.insert((Part::Resource, address), net);
+        Ok(true)
+    }
+}
+
+impl ReadResources for Session<'_> {
+    fn resource_get(
+        &self,
+        stack: &StackId,
+        address: &Address,
+        at: VersionAt,
+    ) -> Result<Option<Recorded>, StoreError> {
+        self.shared.told(self.get_resource(stack, address, at))
+    }
+    fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError> {
+        self.shared.told(self.list_resources(stack, at))
+    }
+    fn resource_count(&self, stack: &StackId) -> Result<u64, StoreError> {
+        self.shared.told(self.count_resources(stack))
+    }
+    fn resource_owners(
+        &self,
+        except: &StackId,
+        addresses: &[&Address],
+    ) -> Result<Vec<(Address, String)>, StoreError> {
+        self.shared.told(self.owners(except, addresses))
+    }
+}
+
+impl WriteResources for Session<'_> {
+    fn resource_put(&mut self, recorded: &Recorded) -> Result<(), StoreError> {
+        let done = self.put_resource(recorded);
+        self.shared.told(done)
+    }
+    fn resource_remove(&mut self, address: &Address) -> Result<bool, StoreError> {
+        let done = self.remove_resource(address);
+        self.shared.told(done)
+    }
+}

@@ -1,0 +1,388 @@
+//! The store on SQLite: opening it, who holds its connections, and the port.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use sloth_core::clock::{Clock, Timestamp};
+use sloth_core::store::{
+    Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait,
+};
+use sloth_core::value::Value;
+
+use crate::connection::{self, Writer};
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, Found};
+use crate::journal::RunFiles;
+use crate::location::Location;
+use crate::mark;
+use crate::schema;
+use crate::session::Session;
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Refuse every write.
+    pub read_only: bool,
+    /// Make the database when there is none.
+    pub create: bool,
+}
+
+/// Opens the store at a location.
+///
+/// Opening an existing database reads one page and writes nothing. A database of an older schema is brought up to date
+/// after a verified backup; one of a newer schema can be read as far as its tables are known, and not written.
+///
+/// # Errors
+/// There is none, it may not be used here, it is not ours or damaged.
+pub fn open(location: &Location, options: OpenOptions) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(SqliteStore::open(location, options)?))
+}
+
+/// A store in an SQLite database.
+pub struct SqliteStore {
+    shared: Shared,
+}
+
+/// A database of a schema this program does not know yet.
+#[derive(Clone, Debug)]
+pub struct Newer {
+    pub found: u64,
+    pub needs: String,
+}
+
+pub struct Shared {
+    pub path: PathBuf,
+    pub location: String,
+    pub clock: Arc<dyn Clock>,
+    pub read_only: bool,
+    pub newer: Option<Newer>,
+    readers: Mutex<Vec<Connection>>,
+    pen: Mutex<Pen>,
+    pen_back: Condvar,
+    pub files: RunFiles,
+    pub unflushed: std::sync::atomic::AtomicBool,
+}
+
+/// The one writer: here, or lent out.
+enum Pen {
+    Here(Option<Box<Writer>>),
+    Lent,
+}
+
+/// The writer, lent; it goes back when this is dropped.
+pub struct Lent<'s> {
+    shared: &'s Shared,
+    writer: Option<Box<Writer>>,
+}
+
+impl Lent<'_> {
+    pub fn writer(&mut self) -> Outcome<&mut Writer> {
+        self.writer.as_deref_mut().ok_or_else(|| Failure::bad("the writing connection was closed"))
+    }
+    pub fn conn(&self) -> Outcome<&Connection> {
+        match &self.writer {
+            Some(writer) => Ok(&writer.conn),
+            None => Err(Failure::bad("the writing connection was closed")),
+        }
+    }
+    /// Closes the connection: after a failure of the disk nothing it holds can be trusted.
+    pub fn close(&mut self) {
+        self.writer = None;
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.writer
+            && !writer.conn.is_autocommit()
+            && writer.run("ROLLBACK").is_err()
+        {
+            self.writer = None;
+        }
+        *self.shared.pen() = Pen::Here(self.writer.take());
+        self.shared.pen_back.notify_one();
+    }
+}
+
+const PEN_WAIT: Duration = Duration::from_secs(10);
+const IDLE_READERS: usize = 4;
+
+impl Shared {
+    fn pen(&self) -> MutexGuard<'_, Pen> {
+        self.pen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns an inner result into one of the port.
+    pub fn told<T>(&self, result: Outcome<T>) -> Result<T, StoreError> {
+        result.map_err(|failure| self.tell(failure))
+    }
+
+    pub fn tell(&self, failure: Failure) -> StoreError {
+        match (&self.newer, failure) {
+            (Some(newer), Failure::Sql(_) | Failure::Bad(_)) => self.newer_error(newer),
+            (_, failure) => failure.at(&self.location),
+        }
+    }
+
+    fn newer_error(&self, newer: &Newer) -> StoreError {
+        StoreError::Newer {
+            location: self.location.clone(),
+            found: newer.found,
+            known: schema::KNOWN,
+            needs: newer.needs.clone(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// May anything be written at all?
+    pub fn writable(&self) -> Outcome<()> {
+        if let Some(newer) = &self.newer {
+            return Err(self.newer_error(newer).into());
+        }
+        if self.read_only {
+            return Err(StoreError::Refused {
+                location: self.location.clone(),
+                why: "it was opened for reading only".to_owned(),
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// A connection for reading; give it back with [`Shared::keep_reader`].
+    pub fn reader(&self) -> Outcome<Connection> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match kept {
+            Some(conn) => Ok(conn),
+            None => open_reader(&self.path),
+        }
+    }
+
+    pub fn keep_reader(&self, conn: Connection) {
+        if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
+            return;
+        }
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < IDLE_READERS {
+            readers.push(conn);
+        }
+    }
+
+    /// Reads outside of a transaction.
+    pub fn read<T>(&self, ask: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        let conn = self.reader()?;
+        let answer = ask(&conn);
+        if answer.as_ref().is_err_and(Failure::is_disk) {
+            return answer;
+        }
+        self.keep_reader(conn);
+        answer
+    }
+
+    /// The writer, in a transaction that has begun. Waits for other threads and processes.
+    pub fn lend(&self) -> Outcome<Lent<'_>> {
+        self.writable()?;
+        let end = Instant::now() + PEN_WAIT;
+        let mut pen = self.pen();
+        let kept = loop {
+            match std::mem::replace(&mut *pen, Pen::Lent) {
+                Pen::Here(writer) => break writer,
+                Pen::Lent => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(StoreError::Busy {
+                            location: self.location.clone(),
+                            why: "another transaction of this process is still open".to_owned(),
+                        }
+                        .into());
+                    }
+                    pen = self.pen_back.wait_timeout(pen, left).unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        };
+        drop(pen);
+        let mut lent = Lent { shared: self, writer: kept };
+        if lent.writer.is_none() {
+            let writer = Writer::open(&self.path)?;
+            mark::verify(&self.path, &writer.conn)?;
+            lent.writer = Some(Box::new(writer));
+        }
+        lent.writer()?.run("BEGIN IMMEDIATE")?;
+        Ok(lent)
+    }
+
+    /// One short transaction outside of [`Store::begin`].
+    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        let mut lent = self.lend()?;
+        let answer = work(lent.conn()?)?;
+        self.commit(&mut lent, wait)?;
+        Ok(answer)
+    }
+
+    /// Ends the transaction of the lent writer.
+    pub fn commit(&self, lent: &mut Lent<'_>, wait: Wait) -> Outcome<()> {
+        use std::sync::atomic::Ordering;
+        let durable = wait == Wait::Durable;
+        match lent.writer()?.commit(durable) {
+            Ok(()) => {
+                self.unflushed.store(!durable, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                if failure.is_disk() {
+                    lent.close();
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Pen::Here(Some(writer)) = &mut *self.pen() {
+            writer.rest();
+        }
+    }
+}
+
+/// A reader for a file that somebody may write, or for one that nobody can.
+fn open_reader(path: &Path) -> Outcome<Connection> {
+    let conn = connection::reader(path)?;
+    match conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)) {
+        Ok(_) => Ok(conn),
+        Err(error) => {
+            let cannot = matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
+            );
+            // A medium that cannot be written has no place for the files beside the database; without a log in which
+            // changes could wait, the database alone is the whole truth.
+            if cannot && files::size_of(&files::beside(path, "-wal")) == 0 {
+                let conn = connection::immutable(path)?;
+                conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+                return Ok(conn);
+            }
+            Err(error.into())
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens a database; see [`open`].
+    ///
+    /// # Errors
+    /// See [`open`].
+    pub fn open(location: &Location, options: OpenOptions) -> Result<Self, StoreError> {
+        let Location::Sqlite(path) = location;
+        connection::gate(&location.to_string())?;
+        Self::open_file(path, options).map_err(|failure| failure.at(&location.to_string()))
+    }
+
+    fn open_file(path: &Path, options: OpenOptions) -> Outcome<Self> {
+        let mut path = files::real_path(path)?;
+        match files::look(&path)? {
+            Found::Content => {}
+            Found::Nothing | Found::Empty if options.create && !options.read_only => {
+                mark::refuse_to_forget(&path)?;
+                path = files::create(&path)?;
+                schema::create(&path, &*options.clock)?;
+            }
+            Found::Nothing => {
+                return Err(StoreError::Io {
+                    location: path.display().to_string(),
+                    why: "there is no database yet".to_owned(),
+                }
+                .into());
+            }
+            Found::Empty => return Err(Failure::bad("the file is empty")),
+        }
+        let reader = open_reader(&path)?;
+        let newer = match schema::look(&reader)? {
+            schema::State::Known => None,
+            schema::State::Newer(newer) => Some(newer),
+            schema::State::Older(found) if options.read_only => {
+                return Err(StoreError::Refused {
+                    location: path.display().to_string(),
+                    why: format!(
+                        "it has schema {found} and has to be brought to {} first, which reading does not do",
+                        schema::KNOWN
+                    ),
+                }
+                .into());
+            }
+            schema::State::Older(_) => {
+                schema::migrate(&path, &*options.clock)?;
+                None
+            }
+            schema::State::Unfinished if options.create && !options.read_only => {
+                schema::create(&path, &*options.clock)?;
+                None
+            }
+            schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
+        };
+        let shared = Shared {
+            location: path.display().to_string(),
+            files: RunFiles::beside(&path),
+            path,
+            clock: options.clock,
+            read_only: options.read_only,
+            newer,
+            readers: Mutex::new(vec![reader]),
+            pen: Mutex::new(Pen::Here(None)),
+            pen_back: Condvar::new(),
+            unflushed: std::sync::atomic::AtomicBool::new(false),
+        };
+        Ok(Self { shared })
+    }
+
+    /// Where the database is, with its directory resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Copies the database, as it is now, to a file that appears whole and verified or not at all. Goes on while others
+    /// read and write.
+    ///
+    /// # Errors
+    /// The target exists, or the copy could not be made or did not pass verification.
+    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.shared.told(crate::backup::take(&self.shared.path, to))
+    }
+}
+
+impl Store for SqliteStore {
+    fn location(&self) -> String {
+        self.shared.location.clone()
+    }
+    fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        Ok(Box::new(self.shared.told(Session::view(&self.shared))?))
+    }
+    fn begin(&self, intent: Intent) -> Result<Box<dyn Txn + '_>, StoreError> {
+        Ok(Box::new(self.shared.told(Session::begin(&self.shared, intent))?))
+    }
+    fn leases(&self) -> &dyn Leases {
+        &self.shared
+    }
+    fn blobs(&self) -> &dyn Blobs {
+        &self.shared
+    }
+    fn journal(&self) -> &dyn Journal {
+        &self.shared
+    }
+    fn check(&self, deep: bool) -> Result<Vec<CheckFinding>, StoreError> {
+        self.shared.told(crate::check::check(&self.shared, deep))
+    }
+    fn facts(&self) -> Result<Value, StoreError> {
+        self.shared.told(crate::check::facts(&self.shared))
+    }
+}

@@ -1,0 +1,232 @@
+//! Stacks.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use sloth_core::clock::Timestamp;
+use sloth_core::digest::Digest;
+use sloth_core::id::StackId;
+use sloth_core::stack::{Stack, StackStatus};
+use sloth_core::store::{ReadStacks, StackMatch, StoreError, WriteStacks};
+use sloth_core::value::{Map, canonical, to_value};
+use sloth_core::version::Version;
+
+use crate::failure::{Failure, Outcome};
+use crate::session::Session;
+
+const COLUMNS: &str = "id, name, description, version, status, head, workflow_file, configuration, metadata, \
+                       created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
+                       rolled_back_to";
+/// Shortest beginning of an id that stands for it.
+const PREFIX: usize = 4;
+
+fn map(text: &str) -> Outcome<Map> {
+    if text == "{}" { Ok(Map::new()) } else { Ok(serde_json::from_str(text)?) }
+}
+
+fn stack(row: &Row<'_>) -> Outcome<Stack> {
+    let status: String = row.get(4)?;
+    let text = |at: usize| -> Outcome<Map> {
+        map(row.get_ref(at)?.as_str().map_err(|_| Failure::bad("a stack's configuration is not text"))?)
+    };
+    let time = |at: usize| -> Outcome<Option<Timestamp>> {
+        Ok(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_nanos))
+    };
+    Ok(Stack {
+        id: StackId::from_stored(row.get::<_, String>(0)?),
+        name: row.get(1)?,
+        description: row.get(2)?,
+        version_label: row.get(3)?,
+        status: StackStatus::parse(&status)
+            .ok_or_else(|| Failure::bad(format!("`{status}` is not a status of a stack")))?,
+        head: Version(row.get(5)?),
+        workflow_file: row.get(6)?,
+        configuration: text(7)?,
+        metadata: text(8)?,
+        created_at: Timestamp::from_nanos(row.get(9)?),
+        updated_at: Timestamp::from_nanos(row.get(10)?),
+        completed_at: time(11)?,
+        last_run_at: time(12)?,
+        execution_count: row.get(13)?,
+        last_duration: row.get(14)?,
+        last_error: row.get(15)?,
+        rolled_back_to: row.get::<_, Option<u64>>(16)?.map(Version),
+    })
+}
+
+fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
+    let name = name.to_owned();
+    move |error| {
+        let failure = Failure::from(error);
+        if failure.is_unique() {
+            Failure::conflict(format!("there is a stack `{name}` already"))
+        } else {
+            failure
+        }
+    }
+}
+
+fn missing(id: &StackId) -> Failure {
+    Failure::conflict(format!("there is no stack with id `{id}`"))
+}
+
+impl Session<'_> {
+    fn one(&self, condition: &str, value: &str) -> Outcome<Option<Stack>> {
+        let sql = format!("SELECT {COLUMNS} FROM stacks WHERE {condition}");
+        let found =
+            self.conn()?.prepare_cached(&sql)?.query_row([value], |row| Ok(stack(row))).optional()?;
+        found.transpose()
+    }
+
+    fn find_stack(&self, text: &str) -> Outcome<StackMatch> {
+        for condition in ["name = ?1 AND deleted_at IS NULL", "id = ?1 AND deleted_at IS NULL"] {
+            if let Some(found) = self.one(condition, text)? {
+                return Ok(StackMatch::One(Box::new(found)));
+            }
+        }
+        if text.chars().count() < PREFIX {
+            return Ok(StackMatch::None);
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM stacks \
+             WHERE id >= ?1 AND id < ?1 || char(1114111) AND deleted_at IS NULL ORDER BY name"
+        );
+        let mut ask = self.conn()?.prepare_cached(&sql)?;
+        let mut rows = ask.query([text])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(stack(row)?);
+        }
+        Ok(match found.len() {
+            0 => StackMatch::None,
+            1 => found.pop().map_or(StackMatch::None, |only| StackMatch::One(Box::new(only))),
+            _ => StackMatch::Many(found.into_iter().map(|s| s.name).collect()),
+        })
+    }
+
+    fn list_stacks(&self) -> Outcome<Vec<Stack>> {
+        let sql = format!("SELECT {COLUMNS} FROM stacks WHERE deleted_at IS NULL ORDER BY name");
+        let mut ask = self.conn()?.prepare_cached(&sql)?;
+        let mut rows = ask.query([])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(stack(row)?);
+        }
+        Ok(out)
+    }
+
+    fn insert_stack(&mut self, stack: &Stack) -> Outcome<()> {
+        if stack.head != Version::ZERO {
+            return Err(Failure::conflict("a new stack has no versions"));
+        }
+        let (conn, writing, _) = self.change()?;
+        let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
+                   created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
+                   rolled_back_to, head, head_hash, fence, pending, resource_count, detection) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, 0, 0, 0, 0)";
+        conn.prepare_cached(sql)?
+            .execute(params![
+                stack.id.as_str(),
+                stack.name,
+                stack.description,
+                stack.version_label,
+                stack.status.as_str(),
+                stack.workflow_file,
+                canonical(&to_value(&stack.configuration)),
+                canonical(&to_value(&stack.metadata)),
+                stack.created_at.as_nanos(),
+                stack.updated_at.as_nanos(),
+                stack.completed_at.map(Timestamp::as_nanos),
+                stack.last_run_at.map(Timestamp::as_nanos),
+                stack.execution_count,
+                stack.last_duration,
+                stack.last_error,
+                stack.rolled_back_to.map(|v| v.0),
+                Digest::ZERO.as_bytes(),
+            ])
+            .map_err(taken(&stack.name))?;
+        writing.made.push((stack.id.clone(), stack.name.clone()));
+        Ok(())
+    }
+
+    fn update_stack(&mut self, stack: &Stack) -> Outcome<()> {
+        self.require_hold(&stack.id)?;
+        let (conn, ..) = self.change()?;
+        let sql = "UPDATE stacks SET name = ?2, description = ?3, version = ?4, status = ?5, workflow_file = ?6, \
+                   configuration = ?7, metadata = ?8, created_at = ?9, updated_at = ?10, completed_at = ?11, \
+                   last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
+                   rolled_back_to = ?16 WHERE id = ?1";
+        let rows = conn
+            .prepare_cached(sql)?
+            .execute(params![
+                stack.id.as_str(),
+                stack.name,
+                stack.description,
+                stack.version_label,
+                stack.status.as_str(),
+                stack.workflow_file,
+                canonical(&to_value(&stack.configuration)),
+                canonical(&to_value(&stack.metadata)),
+                stack.created_at.as_nanos(),
+                stack.updated_at.as_nanos(),
+                stack.completed_at.map(Timestamp::as_nanos),
+                stack.last_run_at.map(Timestamp::as_nanos),
+                stack.execution_count,
+                stack.last_duration,
+                stack.last_error,
+                stack.rolled_back_to.map(|v| v.0),
+            ])
+            .map_err(taken(&stack.name))?;
+        if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
+    }
+
+    fn trash_stack(&mut self, id: &StackId) -> Outcome<()> {
+        self.require_hold(id)?;
+        let (conn, _, shared) = self.change()?;
+        let sql = "UPDATE stacks SET deleted_at = coalesce(deleted_at, ?2) WHERE id = ?1";
+        let rows = conn.prepare_cached(sql)?.execute(params![id.as_str(), shared.now().as_nanos()])?;
+        if rows == 1 { Ok(()) } else { Err(missing(id)) }
+    }
+
+    fn untrash_stack(&mut self, id: &StackId) -> Outcome<()> {
+        self.require_hold(id)?;
+        let name = match self.stack(id)? {
+            Some(row) => row.name,
+            None => return Err(missing(id)),
+        };
+        let (conn, ..) = self.change()?;
+        conn.prepare_cached("UPDATE stacks SET deleted_at = NULL WHERE id = ?1")?
+            .execute([id.as_str()])
+            .map_err(taken(&name))?;
+        Ok(())
+    }
+}
+
+impl ReadStacks for Session<'_> {
+    fn stack_find(&self, text: &str) -> Result<StackMatch, StoreError> {
+        self.shared.told(self.find_stack(text))
+    }
+    fn stack_get(&self, id: &StackId) -> Result<Option<Stack>, StoreError> {
+        self.shared.told(self.one("id = ?1", id.as_str()))
+    }
+    fn stack_list(&self) -> Result<Vec<Stack>, StoreError> {
+        self.shared.told(self.list_stacks())
+    }
+}
+
+impl WriteStacks for Session<'_> {
+    fn stack_insert(&mut self, stack: &Stack) -> Result<(), StoreError> {
+        let done = self.insert_stack(stack);
+        self.shared.told(done)
+    }
+    fn stack_update(&mut self, stack: &Stack) -> Result<(), StoreError> {
+        let done = self.update_stack(stack);
+        self.shared.told(done)
+    }
+    fn stack_trash(&mut self, id: &StackId) -> Result<(), StoreError> {
+        let done = self.trash_stack(id);
+        self.shared.told(done)
+    }
+    fn stack_untrash(&mut self, id: &StackId) -> Result<(), StoreError> {
+        let done = self.untrash_stack(id);
+        self.shared.told(done)
+    }
+}

@@ -1,0 +1,153 @@
+//! Key-value state.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use sloth_core::clock::Timestamp;
+use sloth_core::store::{ReadValues, StoreError, WriteValues};
+use sloth_core::value::canonical;
+use sloth_core::value_entry::ValueEntry;
+
+use crate::failure::{Failure, Outcome};
+use crate::session::Session;
+
+const COLUMNS: &str = "scope, key, value, created_at, updated_at, expires_at, revision";
+
+fn entry(row: &Row<'_>) -> Outcome<ValueEntry> {
+    let value = row.get_ref(2)?.as_str().map_err(|_| Failure::bad("a value is not text"))?;
+    Ok(ValueEntry {
+        scope: row.get(0)?,
+        key: row.get(1)?,
+        value: serde_json::from_str(value)?,
+        created_at: Timestamp::from_nanos(row.get(3)?),
+        updated_at: Timestamp::from_nanos(row.get(4)?),
+        expires_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_nanos),
+        revision: row.get(6)?,
+    })
+}
+
+impl Session<'_> {
+    fn get_value(&self, scope: &str, key: &str) -> Outcome<Option<ValueEntry>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM state_values WHERE scope = ?1 AND key = ?2 \
+             AND (expires_at IS NULL OR expires_at > ?3)"
+        );
+        let now = self.shared.now().as_nanos();
+        let found = self
+            .conn()?
+            .prepare_cached(&sql)?
+            .query_row(params![scope, key, now], |row| Ok(entry(row)))
+            .optional()?;
+        found.transpose()
+    }
+
+    fn list_values(&self, scope: Option<&str>, prefix: &str) -> Outcome<Vec<ValueEntry>> {
+        let one = if scope.is_some() { "scope = ?1" } else { "?1 IS NULL" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM state_values WHERE {one} AND key >= ?2 AND substr(key, 1, ?3) = ?2 \
+             AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key, scope"
+        );
+        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+        let mut ask = self.conn()?.prepare_cached(&sql)?;
+        let mut rows = ask.query(params![scope, prefix, length, self.shared.now().as_nanos()])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(entry(row)?);
+        }
+        Ok(out)
+    }
+
+    fn list_value_locks(&self) -> Outcome<Vec<(String, String, Timestamp)>> {
+        let sql = "SELECT name, holder, until FROM value_locks WHERE until > ?1 ORDER BY name";
+        let mut ask = self.conn()?.prepare_cached(sql)?;
+        let rows = ask.query_map([self.shared.now().as_nanos()], |row| {
+            Ok((row.get(0)?, row.get(1)?, Timestamp::from_nanos(row.get(2)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn put_value(&mut self, entry: &ValueEntry) -> Outcome<()> {
+        let (conn, _, shared) = self.change()?;
+        let sql = "INSERT INTO state_values (scope, key, value, created_at, updated_at, expires_at, revision) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1) \
+                   ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, \
+                   created_at = CASE WHEN state_values.expires_at <= ?7 THEN excluded.created_at \
+                     ELSE state_values.created_at END, \
+                   updated_at = excluded.updated_at, expires_at = excluded.expires_at, \
+                   revision = state_values.revision + 1";
+        conn.prepare_cached(sql)?.execute(params![
+            entry.scope,
+            entry.key,
+            canonical(&entry.value),
+            entry.created_at.as_nanos(),
+            entry.updated_at.as_nanos(),
+            entry.expires_at.map(Timestamp::as_nanos),
+            shared.now().as_nanos(),
+        ])?;
+        Ok(())
+    }
+
+    fn remove_value(&mut self, scope: &str, key: &str) -> Outcome<bool> {
+        let (conn, _, shared) = self.change()?;
+        let sql = "DELETE FROM state_values WHERE scope = ?1 AND key = ?2 \
+                   RETURNING expires_at IS NULL OR expires_at > ?3";
+        let found = conn
+            .prepare_cached(sql)?
+            .query_row(params![scope, key, shared.now().as_nanos()], |row| row.get::<_, bool>(0))
+            .optional()?;
+        Ok(found.unwrap_or(false))
+    }
+
+    fn lock_value(&mut self, name: &str, holder: &str, until: Timestamp) -> Outcome<bool> {
+        let (conn, _, shared) = self.change()?;
+        let sql = "INSERT INTO value_locks (name, holder, until) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
+                   WHERE value_locks.holder = excluded.holder OR value_locks.until <= ?4";
+        let rows = conn.prepare_cached(sql)?.execute(params![
+            name,
+            holder,
+            until.as_nanos(),
+            shared.now().as_nanos()
+        ])?;
+        Ok(rows == 1)
+    }
+
+    fn unlock_value(&mut self, name: &str, holder: &str) -> Outcome<bool> {
+        let (conn, _, shared) = self.change()?;
+        let sql = "DELETE FROM value_locks WHERE name = ?1 AND holder = ?2 RETURNING until > ?3";
+        let found = conn
+            .prepare_cached(sql)?
+            .query_row(params![name, holder, shared.now().as_nanos()], |row| row.get::<_, bool>(0))
+            .optional()?;
+        Ok(found.unwrap_or(false))
+    }
+}
+
+impl ReadValues for Session<'_> {
+    fn value_get(&self, scope: &str, key: &str) -> Result<Option<ValueEntry>, StoreError> {
+        self.shared.told(self.get_value(scope, key))
+    }
+    fn value_list(&self, scope: Option<&str>, prefix: &str) -> Result<Vec<ValueEntry>, StoreError> {
+        self.shared.told(self.list_values(scope, prefix))
+    }
+    fn value_locks(&self) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
+        self.shared.told(self.list_value_locks())
+    }
+}
+
+impl WriteValues for Session<'_> {
+    fn value_put(&mut self, entry: &ValueEntry) -> Result<(), StoreError> {
+        let done = self.put_value(entry);
+        self.shared.told(done)
+    }
+    fn value_remove(&mut self, scope: &str, key: &str) -> Result<bool, StoreError> {
+        let done = self.remove_value(scope, key);
+        self.shared.told(done)
+    }
+    fn value_lock(&mut self, name: &str, holder: &str, until: Timestamp) -> Result<bool, StoreError> {
+        let done = self.lock_value(name, holder, until);
+        self.shared.told(done)
+    }
+    fn value_unlock(&mut self, name: &str, holder: &str) -> Result<bool, StoreError> {
+        let done = self.unlock_value(name, holder);
+        self.shared.told(done)
+    }
+}
