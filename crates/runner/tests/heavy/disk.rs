@@ -23,7 +23,11 @@ fn prepare(bench: &Bench, root: &Path) {
 fn recovers(bench: &Bench, root: &Path, what: &str) {
     bench.expect(0, &["run", "-f", "disk.sloth"]);
     for i in 1..=6 {
-        assert_eq!(std::fs::read_to_string(root.join(format!("d/f{i}"))).unwrap(), format!("content {i}\n"), "{what}");
+        assert_eq!(
+            std::fs::read_to_string(root.join(format!("d/f{i}"))).unwrap(),
+            format!("content {i}\n"),
+            "{what}"
+        );
     }
     let plan = bench.json(&["plan", "-f", "disk.sloth", "-o", "json"]);
     for word in ["created", "updated", "deleted"] {
@@ -31,7 +35,11 @@ fn recovers(bench: &Bench, root: &Path, what: &str) {
     }
     bench.expect(0, &["doctor"]);
     bench.expect(0, &["stack", "destroy", "disk", "--yes"]);
-    assert_eq!(std::fs::read_to_string(root.join("old")).unwrap(), "theirs\n", "{what}: the original is lost");
+    assert_eq!(
+        std::fs::read_to_string(root.join("old")).unwrap(),
+        "theirs\n",
+        "{what}: the original is lost"
+    );
     assert_eq!(inventory(root).len(), 1, "{what}: something is left behind");
 }
 
@@ -46,9 +54,14 @@ fn heavy_every_write_and_flush_fails_once() {
         return;
     }
     let mut faults = 0;
-    for (call, error) in
-        [("fdatasync", "EIO"), ("fsync", "EIO"), ("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("write", "ENOSPC"), ("linkat,renameat,rename,renameat2", "EIO")]
-    {
+    for (call, error) in [
+        ("fdatasync", "EIO"),
+        ("fsync", "EIO"),
+        ("pwrite64", "EIO"),
+        ("pwrite64", "ENOSPC"),
+        ("write", "ENOSPC"),
+        ("linkat,renameat,rename,renameat2", "EIO"),
+    ] {
         for nth in 1..=40 {
             let bench = Bench::new();
             let root = bench.path("root");
@@ -57,8 +70,16 @@ fn heavy_every_write_and_flush_fails_once() {
             let log = bench.path("trace");
             let run = bench.command(&["run", "-f", "disk.sloth"]);
             let mut traced = Command::new("strace");
-            traced.args(["-f", "-qq", "-o"]).arg(&log).arg("-e").arg(format!("inject={call}:error={error}:when={nth}"));
-            traced.arg(run.get_program()).args(run.get_args()).env_clear().envs(run.get_envs().filter_map(|(k, v)| Some((k, v?))));
+            traced
+                .args(["-f", "-qq", "-o"])
+                .arg(&log)
+                .arg("-e")
+                .arg(format!("inject={call}:error={error}:when={nth}"));
+            traced
+                .arg(run.get_program())
+                .args(run.get_args())
+                .env_clear()
+                .envs(run.get_envs().filter_map(|(k, v)| Some((k, v?))));
             traced.current_dir(bench.dir.path()).stdin(std::process::Stdio::null());
             let output = traced.output().unwrap();
             let hit = std::fs::read_to_string(&log).unwrap().contains("(INJECTED)");
@@ -95,7 +116,8 @@ fn heavy_the_state_directory_is_full() {
         let state = bench.path("state");
         std::fs::create_dir(&state).unwrap();
         let size = format!("size={kib}k");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&state).status().unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&state).status().unwrap();
         if !mounted.success() {
             println!("SKIPPED: mounting is not permitted here");
             return;
@@ -143,7 +165,11 @@ fn heavy_a_read_only_database_can_be_read_and_refuses_to_change() {
         let output = bench.run(&["run", "-f", "disk.sloth"]);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         assert!(text(&output).contains("stacks.db"), "{}", text(&output));
-        assert_eq!(std::fs::read_to_string(root.join("old")).unwrap(), "edited\n", "the machine was touched without a record");
+        assert_eq!(
+            std::fs::read_to_string(root.join("old")).unwrap(),
+            "edited\n",
+            "the machine was touched without a record"
+        );
     });
     Command::new("umount").arg(&state).status().unwrap();
     outcome.unwrap();

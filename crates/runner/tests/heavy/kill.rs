@@ -64,12 +64,14 @@ fn converge(bench: &Bench, what: &str) {
             return;
         }
         let open = bench.json(&["resume", "forty", "--list", "-o", "json"]);
-        let steps = open["steps"].as_array().unwrap_or_else(|| panic!("{what}: {open}\n{}", text(&output))).clone();
+        let steps =
+            open["steps"].as_array().unwrap_or_else(|| panic!("{what}: {open}\n{}", text(&output))).clone();
         let unknown: Vec<_> = steps.iter().filter(|s| s["unknown"] == true).collect();
         assert!(!unknown.is_empty(), "{what}: failed without an open question\n{}", text(&output));
         for step in unknown {
             let title = step["title"].as_str().unwrap();
-            let word = title.split_whitespace().find(|w| w.starts_with("begin") || w.starts_with("end")).unwrap();
+            let word =
+                title.split_whitespace().find(|w| w.starts_with("begin") || w.starts_with("end")).unwrap();
             let happened = log_lines(bench).contains_key(word);
             let decision = if happened { "--adopt" } else { "--redo" };
             bench.expect(0, &["resume", "forty", decision, step["id"].as_str().unwrap()]);
@@ -78,9 +80,18 @@ fn converge(bench: &Bench, what: &str) {
     panic!("{what}: did not converge");
 }
 
-fn check(bench: &Bench, wanted: &BTreeMap<std::path::PathBuf, crate::bench::Thing>, before: &BTreeMap<std::path::PathBuf, crate::bench::Thing>, what: &str) {
+fn check(
+    bench: &Bench,
+    wanted: &BTreeMap<std::path::PathBuf, crate::bench::Thing>,
+    before: &BTreeMap<std::path::PathBuf, crate::bench::Thing>,
+    what: &str,
+) {
     converge(bench, what);
-    assert_eq!(inventory(&bench.path("root")), *wanted, "{what}: the tree is not what an uninterrupted run leaves");
+    assert_eq!(
+        inventory(&bench.path("root")),
+        *wanted,
+        "{what}: the tree is not what an uninterrupted run leaves"
+    );
     let lines = log_lines(bench);
     for group in 0..5 {
         for word in ["begin", "end"] {
@@ -97,7 +108,11 @@ fn check(bench: &Bench, wanted: &BTreeMap<std::path::PathBuf, crate::bench::Thin
     bench.expect(0, &["doctor"]);
     bench.expect(0, &["stack", "drift", "detect", "forty"]);
     bench.expect(0, &["stack", "destroy", "forty", "--yes"]);
-    assert_eq!(inventory(&bench.path("root")), *before, "{what}: destroy does not bring back what was there before");
+    assert_eq!(
+        inventory(&bench.path("root")),
+        *before,
+        "{what}: destroy does not bring back what was there before"
+    );
 }
 
 struct Known {
@@ -126,12 +141,18 @@ fn heavy_killed_at_every_failpoint() {
         for hit in 1..=64 {
             let bench = prepare();
             let at = format!("{name}:{hit}");
-            let output = bench.command(&["run", "-f", "forty.sloth"]).env("SLOTH_FAILPOINT", &at).output().unwrap();
+            let output =
+                bench.command(&["run", "-f", "forty.sloth"]).env("SLOTH_FAILPOINT", &at).output().unwrap();
             if output.status.success() {
                 assert!(hit > 1, "failpoint `{name}` was never passed");
                 break;
             }
-            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(9), "{at}\n{}", text(&output));
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&output.status),
+                Some(9),
+                "{at}\n{}",
+                text(&output)
+            );
             kills += 1;
             check(&bench, &known.wanted, &known.before, &at);
         }

@@ -53,7 +53,11 @@ end }})
     for line in served.lines() {
         per_process[line.parse::<usize>().unwrap()] += 1;
     }
-    println!("{grants} grants, {refused} refusals, fewest {} most {}", per_process.iter().min().unwrap(), per_process.iter().max().unwrap());
+    println!(
+        "{grants} grants, {refused} refusals, fewest {} most {}",
+        per_process.iter().min().unwrap(),
+        per_process.iter().max().unwrap()
+    );
     assert_eq!(refused, 0, "nobody waits a minute here");
     assert!(per_process.iter().all(|&n| n > 0), "somebody was never served: {per_process:?}");
     bench.expect(0, &["doctor"]);
@@ -99,7 +103,12 @@ task({{ name = "quick", run = function() file.content({{ path = "{here}/quick", 
     let versions = bench.json(&["stack", "snapshot", "list", "one", "-o", "json"]);
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_ne!(output.status.code(), Some(0), "the old holder went on as if nothing had happened\n{}", text(&output));
+    assert_ne!(
+        output.status.code(),
+        Some(0),
+        "the old holder went on as if nothing had happened\n{}",
+        text(&output)
+    );
     assert!(text(&output).contains("lease"), "{}", text(&output));
     assert!(!bench.path("second").exists(), "the old holder began a step after its lease was gone");
     let after = bench.json(&["stack", "snapshot", "list", "one", "-o", "json"]);

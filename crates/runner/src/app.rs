@@ -1,0 +1,209 @@
+//! What commands share: the way to print, the configuration, and the store, each opened when it is first needed.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sloth_core::address::HostName;
+use sloth_core::id::LockId;
+use sloth_core::lease::PROCESS_TTL;
+use sloth_core::machine::Machine;
+use sloth_core::sink::{Deaf, EventSink};
+use sloth_core::stack::Stack;
+use sloth_core::store::{StackMatch, Store, View};
+use sloth_engine::{Context, Stop, stacks};
+use sloth_resources::{Durability, LocalMachine, MachineOptions};
+use sloth_store::{BadLocation, Location, OpenOptions};
+
+use crate::cli::Globals;
+use crate::clock::SystemClock;
+use crate::config::{self, Config};
+use crate::error::CommandError;
+use crate::out::Out;
+use crate::{env, files, person};
+
+/// What commands share.
+pub struct App {
+    /// The only way to print.
+    pub out: Out,
+    /// Flags every command has.
+    pub globals: Globals,
+    /// How hard managed files are pushed to the disk.
+    pub durability: Cell<Durability>,
+    arguments: Vec<String>,
+    config: OnceCell<Config>,
+    store: OnceCell<Arc<dyn Store>>,
+    about: RefCell<Option<String>>,
+}
+
+impl App {
+    /// Opens nothing yet. `arguments` go to the operation log.
+    pub fn new(globals: Globals, arguments: Vec<String>) -> Self {
+        let out =
+            Out::new(globals.output, globals.quiet, globals.verbose > 0 || globals.debug, globals.no_color);
+        Self {
+            out,
+            globals,
+            durability: Cell::default(),
+            arguments,
+            config: OnceCell::new(),
+            store: OnceCell::new(),
+            about: RefCell::new(None),
+        }
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub fn config(&self) -> Result<&Config, CommandError> {
+        if self.config.get().is_none() {
+            let _ = self.config.set(Config::load(self.globals.config.as_deref())?);
+        }
+        self.config.get().ok_or_else(|| CommandError::usage("the configuration is not there"))
+    }
+
+    /// Where the database is: flag, variable, configuration, data directory.
+    ///
+    /// # Errors
+    /// The configuration is not valid, or there is no home directory to fall back to.
+    pub fn location(&self) -> Result<String, CommandError> {
+        if let Some(named) = &self.globals.db {
+            return Ok(named.clone());
+        }
+        if let Some(named) = env::text(env::DB) {
+            return Ok(named);
+        }
+        if let Some(named) = &self.config()?.database_path {
+            return Ok(named.clone());
+        }
+        let dir = config::data_dir().ok_or_else(|| {
+            CommandError::usage("there is no home directory, so it is not clear where the database is")
+                .hint("name it with `--db PATH` or `SLOTH_RUNNER_DB`")
+        })?;
+        Ok(dir.join("stacks.db").to_string_lossy().into_owned())
+    }
+
+    /// The store, opened once.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn store(&self) -> Result<&Arc<dyn Store>, CommandError> {
+        if self.store.get().is_none() {
+            let location: Location =
+                self.location()?.parse().map_err(|e: BadLocation| CommandError::usage(e.to_string()))?;
+            let options = OpenOptions { clock: Arc::new(SystemClock), read_only: false, create: true };
+            let _ = self.store.set(Arc::from(sloth_store::open(&location, options)?));
+        }
+        self.store.get().ok_or_else(|| CommandError::usage("the database is not open"))
+    }
+
+    /// A consistent picture of now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn view(&self) -> Result<Box<dyn View + '_>, CommandError> {
+        Ok(self.store()?.view()?)
+    }
+
+    /// Finds a stack and remembers that the command is about it.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn stack(&self, view: &dyn View, text: &str) -> Result<Stack, CommandError> {
+        let stack = stacks::find(view, text)?;
+        self.about(&stack.name);
+        Ok(stack)
+    }
+
+    /// Remembers which stack the command is about, for messages.
+    pub fn about(&self, name: &str) {
+        *self.about.borrow_mut() = Some(name.to_owned());
+    }
+
+    /// The stack the command is about.
+    pub fn subject(&self) -> Option<String> {
+        self.about.borrow().clone()
+    }
+
+    /// What verbs need, for a stack that may not exist yet, with nobody listening and nobody interrupting.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    pub fn context(&self, stack: Option<&str>) -> Result<Context, CommandError> {
+        self.context_with(stack, Arc::new(Deaf), Stop::new())
+    }
+
+    /// What verbs need, with a listener and a switch.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    pub fn context_with(
+        &self,
+        stack: Option<&str>,
+        sink: Arc<dyn EventSink>,
+        stop: Stop,
+    ) -> Result<Context, CommandError> {
+        let store = Arc::clone(self.store()?);
+        if let Some(name) = stack {
+            self.about(name);
+        }
+        let options = MachineOptions { durability: self.durability.get() };
+        let local: Arc<dyn Machine> = Arc::new(LocalMachine::this_host(options));
+        Ok(Context {
+            presents: self.presents(&*store, stack)?,
+            store,
+            machines: BTreeMap::from([(HostName::local(), local)]),
+            sink,
+            clock: Arc::new(SystemClock),
+            actor: person::actor(self.globals.as_name.as_deref()),
+            arguments: self.arguments.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            stop,
+            lock_wait: self.globals.lock_wait.unwrap_or_default(),
+            lease_ttl: PROCESS_TTL,
+        })
+    }
+
+    /// The id of a person's lock the caller owns: flag, variable, or the file left by `stack lock acquire`.
+    fn presents(&self, store: &dyn Store, stack: Option<&str>) -> Result<Option<LockId>, CommandError> {
+        if let Some(id) = self.globals.lock_id.clone().or_else(|| env::text(env::LOCK_ID)) {
+            return Ok(Some(LockId::from_stored(id)));
+        }
+        let Some(dir) = self.locks_dir() else { return Ok(None) };
+        let (Some(name), true) = (stack, dir.is_dir()) else { return Ok(None) };
+        let StackMatch::One(stack) = store.view()?.stack_find(name)? else { return Ok(None) };
+        Ok(self.kept_lock(&stack))
+    }
+
+    fn locks_dir(&self) -> Option<PathBuf> {
+        config::data_dir().map(|dir| dir.join("locks"))
+    }
+
+    fn lock_file(&self, stack: &Stack) -> Option<PathBuf> {
+        self.locks_dir().map(|dir| dir.join(stack.id.as_str()))
+    }
+
+    /// The id of the lock this user took on a stack.
+    pub fn kept_lock(&self, stack: &Stack) -> Option<LockId> {
+        let text = std::fs::read_to_string(self.lock_file(stack)?).ok()?;
+        Some(LockId::from_stored(text.trim()))
+    }
+
+    /// Keeps the id of a lock for the commands that follow.
+    ///
+    /// # Errors
+    /// There is no place for it, or it cannot be written.
+    pub fn keep_lock(&self, stack: &Stack, id: &LockId) -> std::io::Result<()> {
+        let path = self.lock_file(stack).ok_or(std::io::ErrorKind::NotFound)?;
+        files::write_private(&path, format!("{id}\n").as_bytes())
+    }
+
+    /// Forgets the id of a lock.
+    pub fn forget_lock(&self, stack: &Stack) {
+        if let Some(path) = self.lock_file(stack) {
+            let _ = files::remove(&path);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The command line: global flags, the tree of commands, and the way from arguments to an exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::app::App;
+use crate::commands;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::out::{Format, Out, escape};
+use crate::parse;
+use crate::signals;
+
+/// Make machines what `.sloth` files say, remember it, and go back
+#[derive(Debug, Parser)]
+#[command(
+    name = "sloth-runner",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = false,
+    after_help = "Example:\n  sloth-runner plan site.sloth\n  sloth-runner run site.sloth\n  sloth-runner stack drift detect site"
+)]
+pub struct Cli {
+    /// Flags every command has.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags every command has.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Database: a path or an URL [default: see docs/reference/env.md]
+    #[arg(long, global = true, value_name = "PATH|URL")]
+    pub db: Option<String>,
+    /// Configuration file, instead of the system's and the user's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How data is written
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        help = "How data is written: table, json or yaml"
+    )]
+    pub output: Format,
+    /// Never use colour
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say nothing but errors and what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; `-v` is short for it where it does not mean `--values`
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say everything
+    #[arg(long, global = true)]
+    pub debug: bool,
+    /// Do it without asking
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Queue this long for a locked stack, such as `60s` [default: 0s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse::duration)]
+    pub lock_wait: Option<Duration>,
+    /// Id of a lock taken with `stack lock acquire`
+    #[arg(long, global = true, value_name = "ID")]
+    pub lock_id: Option<String>,
+    /// Name to act under, shown as creator and lock holder [default: the user]
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub as_name: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Perform exactly the changes of a saved plan
+    Apply(commands::apply::Args),
+    /// Check a workflow file without running or planning it
+    Check(commands::check::Args),
+    /// Check the database and this installation
+    Doctor(commands::doctor::Args),
+    /// Look at the log of operations
+    #[command(subcommand)]
+    Op(commands::op::Command),
+    /// Show what a run would change
+    Plan(commands::plan::Args),
+    /// Go on after an interrupted run, or decide about a step nobody can look up
+    Resume(commands::resume::Args),
+    /// Make it so: run a workflow and record what it did
+    Run(commands::run::Args),
+    /// Work with stacks
+    #[command(subcommand)]
+    Stack(commands::stack::Command),
+    /// Work with key-value state
+    #[command(subcommand)]
+    State(commands::state::Command),
+    /// Take back the last operation, or a given one
+    Undo(commands::undo::Args),
+    /// Show the version of this program
+    Version(commands::version::Args),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return ExitCode::from(not_parsed(&error)),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(not_parsed(&error)),
+    };
+    let arguments = logged(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()));
+    let app = App::new(cli.globals, arguments);
+    let exit = match commands::dispatch(&app, &cli.command) {
+        Ok(exit) => exit,
+        Err(error) => failed(&app, error),
+    };
+    let exit =
+        if exit == Exit::Ok { app.out.failed().map_or(exit, |kind| unwritten(&app.out, kind)) } else { exit };
+    ExitCode::from(exit.code())
+}
+
+fn failed(app: &App, error: CommandError) -> Exit {
+    let words = error.render(app.subject().as_deref());
+    words.print(&app.out);
+    signals::caught().map_or_else(|| words.exit(), Exit::Signal)
+}
+
+fn unwritten(out: &Out, kind: std::io::ErrorKind) -> Exit {
+    out.stderr(&format!("error: could not write to standard output: {kind}\n"));
+    Exit::Failed
+}
+
+/// Prints help to standard output and complaints to standard error.
+fn not_parsed(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    let out = Out::new(Format::Table, false, false, true);
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            out.data(&text);
+            Exit::Ok.code()
+        }
+        _ => {
+            out.stderr(&escape::lines(&text));
+            Exit::Usage.code()
+        }
+    }
+}
+
+/// Arguments as they go to the operation log: what could be a secret is left out.
+fn logged(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let arguments: Vec<String> = arguments.collect();
+    let setting = arguments.iter().any(|a| a == "state") && arguments.iter().any(|a| a == "set");
+    let mut kept = Vec::with_capacity(arguments.len());
+    let mut after = "";
+    for argument in &arguments {
+        kept.push(match after {
+            "--var" => without_value(argument),
+            "--db" => without_password(argument),
+            "--lock-id" => "…".to_owned(),
+            _ => match argument.split_once('=') {
+                Some(("--var", pair)) => format!("--var={}", without_value(pair)),
+                Some(("--db", url)) => format!("--db={}", without_password(url)),
+                Some(("--lock-id", _)) => "--lock-id=…".to_owned(),
+                _ => argument.clone(),
+            },
+        });
+        after = argument;
+    }
+    // `state set KEY VALUE`: the value is in the state, and may be a secret.
+    if let (true, Some(at)) = (setting, kept.iter().position(|a| a == "set")) {
+        for value in kept.iter_mut().skip(at + 2).filter(|a| !a.starts_with('-')) {
+            "…".clone_into(value);
+        }
+    }
+    kept
+}
+
+fn without_value(pair: &str) -> String {
+    pair.split_once('=').map_or_else(|| pair.to_owned(), |(key, _)| format!("{key}=…"))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(command: &clap::Command, path: &str, seen: &mut dyn FnMut(&str, &clap::Command)) {
+        let path = format!("{path} {}", command.get_name());
+        let mut subcommands = command.get_subcommands().filter(|c| c.get_name() != "help").peekable();
+        if subcommands.peek().is_none() {
+            seen(path.trim(), command);
+        }
+        for sub in subcommands {
+            leaves(sub, &path, seen);
+        }
+    }
+
+    #[test]
+    fn the_tree_is_well_formed_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        leaves(&Cli::command(), "", &mut |path, command| {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example:\n  sloth-runner "), "{path} has no example");
+            assert!(command.get_about().is_some(), "{path} says nothing");
+        });
+    }
+
+    #[test]
+    fn the_log_keeps_no_secrets() {
+        let log = |args: &[&str]| logged(args.iter().map(|&a| a.to_owned())).join(" ");
+        assert_eq!(
+            log(&["run", "a.sloth", "--var", "pw=x=y", "--var=k=v"]),
+            "run a.sloth --var pw=… --var=k=…"
+        );
+        assert_eq!(log(&["state", "set", "token", "abc", "--ttl=5"]), "state set token … --ttl=5");
+        assert_eq!(log(&["--db", "postgres://u:p@h/d", "op", "log"]), "--db postgres://…@h/d op log");
+    }
+}

@@ -1,0 +1,48 @@
+//! `apply`
+
+use std::path::PathBuf;
+
+use sloth_core::plan::{Plan, PlanSource};
+use sloth_engine::EngineError;
+
+use crate::app::App;
+use crate::commands::conduct;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::program::{Found, Loaded, unreadable};
+
+/// Perform exactly the changes of a saved plan
+///
+/// Refused, naming the resource, when something it touches has moved since.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner plan site.sloth --out site.plan\n  sloth-runner apply site.plan"
+)]
+pub struct Args {
+    /// Plan saved with `plan --out`
+    #[arg(value_name = "PLANFILE")]
+    plan: PathBuf,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The plan cannot be read, is stale, or its run could not begin.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let text = std::fs::read_to_string(&args.plan).map_err(|e| unreadable("plan", &args.plan, &e))?;
+    let plan = Plan::from_text(&text).map_err(EngineError::from)?;
+    let PlanSource::Workflow { file, values, .. } = &plan.source else {
+        return Err(CommandError::new(Exit::Invalid, "this plan was not made from a workflow"));
+    };
+    let found = Found {
+        file: PathBuf::from(file),
+        stack: Some(plan.stack.clone()),
+        workflow: None,
+        values: values.clone(),
+    };
+    let mut program = Loaded::load(app, &found)?;
+    let report = conduct::with_progress(app, Some(&plan.stack), false, |ctx| {
+        sloth_engine::run::apply(ctx, &mut program, &plan)
+    })?;
+    Ok(conduct::conclude(app, &report))
+}

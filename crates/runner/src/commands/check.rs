@@ -1,0 +1,30 @@
+//! `check`
+
+use sloth_core::body::Program as _;
+use sloth_core::graph::TaskGraph;
+use sloth_engine::EngineError;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::program::{Loaded, Source};
+use crate::views::workflow::WorkflowView;
+
+/// Check a workflow file without running or planning it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sloth-runner check site.sloth")]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The file is not valid.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let program = Loaded::load(app, &args.source.find(app)?)?;
+    let graph = TaskGraph::build(&program.workflow().tasks).map_err(EngineError::from)?;
+    app.out.show(&WorkflowView::new(program.workflow(), &graph));
+    Ok(Exit::Ok)
+}

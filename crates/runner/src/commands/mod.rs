@@ -1,0 +1,41 @@
+//! One file per command: its arguments, whose comments are the help, and a `run` that calls one function and shows one view.
+
+pub mod apply;
+pub mod check;
+pub mod conduct;
+pub mod consent;
+pub mod contents;
+pub mod doctor;
+pub mod op;
+pub mod plan;
+pub mod resume;
+pub mod run;
+pub mod stack;
+pub mod state;
+pub mod undo;
+pub mod version;
+
+use crate::app::App;
+use crate::cli::Command;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Apply(args) => apply::run(app, args),
+        Command::Check(args) => check::run(app, args),
+        Command::Doctor(args) => doctor::run(app, args),
+        Command::Op(command) => op::dispatch(app, command),
+        Command::Plan(args) => plan::run(app, args),
+        Command::Resume(args) => resume::run(app, args),
+        Command::Run(args) => run::run(app, args),
+        Command::Stack(command) => stack::dispatch(app, command),
+        Command::State(command) => state::dispatch(app, command),
+        Command::Undo(args) => undo::run(app, args),
+        Command::Version(args) => version::run(app, args),
+    }
+}

@@ -1,0 +1,52 @@
+//! `stack drift`: one file per verb.
+
+pub mod detect;
+pub mod fix;
+pub mod show;
+
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Find and repair what moved away from the record
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Example:\n  sloth-runner stack drift production\n  sloth-runner stack drift detect production"
+)]
+pub struct Args {
+    /// What to do; looks for drift when only a stack is named
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Stack
+    #[arg(value_name = "STACK", required = true)]
+    stack: Option<String>,
+}
+
+/// What to do about drift.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look for drift
+    Detect(detect::Args),
+    /// Bring everything back to the record
+    Fix(fix::Args),
+    /// Show what the last look found
+    Show(show::Args),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub fn dispatch(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    match (&args.command, &args.stack) {
+        (Some(Command::Detect(args)), _) => detect::run(app, args),
+        (Some(Command::Fix(args)), _) => fix::run(app, args),
+        (Some(Command::Show(args)), _) => show::run(app, args),
+        (None, Some(stack)) => detect::run(app, &detect::Args { stack: stack.clone() }),
+        (None, None) => Err(CommandError::usage("it is not said which stack to look at")),
+    }
+}

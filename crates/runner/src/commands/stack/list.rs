@@ -1,0 +1,31 @@
+//! `stack list`
+
+use sloth_core::stack::StackStatus;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::stack::{StackList, StackView, status};
+
+/// List all stacks
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner stack list\n  sloth-runner stack list --status failed -o json"
+)]
+pub struct Args {
+    /// Only with this status: created, running, completed, failed or rolled_back
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<StackStatus>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The store failed.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let mut stacks = app.view()?.stack_list()?;
+    stacks.retain(|s| args.status.is_none_or(|wanted| s.status == wanted));
+    let list = StackList(stacks.iter().map(StackView::new).collect());
+    app.out.list(&list, &list.0);
+    Ok(Exit::Ok)
+}

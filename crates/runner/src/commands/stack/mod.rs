@@ -1,0 +1,70 @@
+//! `stack`: one file per verb.
+
+pub mod delete;
+pub mod destroy;
+pub mod drift;
+pub mod history;
+pub mod list;
+pub mod lock;
+pub mod new;
+pub mod output;
+pub mod resources;
+pub mod show;
+pub mod snapshot;
+
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Work with stacks
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Forget a stack's record; the real resources stay
+    Delete(delete::Args),
+    /// Remove a stack's real resources, then its record
+    Destroy(destroy::Args),
+    /// Find and repair what moved away from the record
+    Drift(drift::Args),
+    /// List the runs of a stack
+    History(history::Args),
+    /// List all stacks
+    List(list::Args),
+    /// Keep others out of a stack
+    #[command(subcommand)]
+    Lock(lock::Command),
+    /// Make a stack
+    #[command(visible_alias = "create")]
+    New(new::Args),
+    /// Show what a stack offers to people and other stacks
+    #[command(visible_alias = "outputs")]
+    Output(output::Args),
+    /// List what a stack holds
+    Resources(resources::Args),
+    /// Show everything about a stack
+    Show(show::Args),
+    /// Work with versions of a stack
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Delete(args) => delete::run(app, args),
+        Command::Destroy(args) => destroy::run(app, args),
+        Command::Drift(args) => drift::dispatch(app, args),
+        Command::History(args) => history::run(app, args),
+        Command::List(args) => list::run(app, args),
+        Command::Lock(command) => lock::dispatch(app, command),
+        Command::New(args) => new::run(app, args),
+        Command::Output(args) => output::run(app, args),
+        Command::Resources(args) => resources::run(app, args),
+        Command::Show(args) => show::run(app, args),
+        Command::Snapshot(command) => snapshot::dispatch(app, command),
+    }
+}

@@ -1,0 +1,40 @@
+//! `stack snapshot create`
+
+use sloth_engine::stacks;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::version::{VersionList, VersionView};
+
+/// Make a version on request
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner stack snapshot create production --description \"Before v2.0 upgrade\" --creator admin"
+)]
+pub struct Args {
+    /// Stack
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// Why
+    #[arg(short, long, value_name = "TEXT", default_value = "Manual snapshot")]
+    description: String,
+    /// Who [default: the user]
+    #[arg(long, value_name = "NAME")]
+    creator: Option<String>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such stack, somebody holds it, or the store failed.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let stack = app.stack(&*app.view()?, &args.stack)?;
+    let ctx = app.context(Some(&stack.name))?;
+    let info = stacks::snapshot_create(&ctx, &stack.name, &args.description, args.creator.as_deref())?;
+    app.out.talk(&format!("snapshot {} of stack `{}` created", info.version, stack.name));
+    let list =
+        VersionList { stack: stack.name, versions: vec![VersionView::new(&info)], total: info.version.0 };
+    app.out.list(&list, &list.versions);
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,62 @@
+//! `state`: one file per verb.
+
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod set;
+pub mod show;
+
+use clap::Subcommand;
+use sloth_core::suggest::nearest;
+use sloth_core::value_entry::LOCAL_SCOPE;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Whose values.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Agent {
+    /// Whose values
+    #[arg(long, value_name = "NAME", default_value = LOCAL_SCOPE)]
+    pub agent: String,
+}
+
+/// Work with key-value state
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Delete a value
+    Delete(delete::Args),
+    /// Print a value
+    Get(get::Args),
+    /// List values and the records of resources by operation key
+    List(list::Args),
+    /// Set a value
+    Set(set::Args),
+    /// Show a value or a resource's record with its times
+    Show(show::Args),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Delete(args) => delete::run(app, args),
+        Command::Get(args) => get::run(app, args),
+        Command::List(args) => list::run(app, args),
+        Command::Set(args) => set::run(app, args),
+        Command::Show(args) => show::run(app, args),
+    }
+}
+
+/// There is no value of that name.
+pub fn no_value(app: &App, agent: &str, key: &str) -> CommandError {
+    let error = CommandError::not_found(format!("there is no value `{key}`"));
+    let known = app.view().and_then(|view| Ok(view.value_list(Some(agent), "")?)).unwrap_or_default();
+    match nearest(key, known.iter().map(|e| e.key.as_str())) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None => error,
+    }
+}

@@ -1,0 +1,56 @@
+//! `state show`
+
+use sloth_core::store::{StoreError, VersionAt, View};
+
+use super::{Agent, no_value};
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::resource::ResourceView;
+use crate::views::value::{KeyView, ValueView};
+
+/// Show a value or a resource's record with its times
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner state show deployment:version\n  sloth-runner state show file:copy:/etc/motd"
+)]
+pub struct Args {
+    /// Key, or a resource's operation key
+    #[arg(value_name = "KEY")]
+    key: String,
+    #[command(flatten)]
+    agent: Agent,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such key, or the store failed.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let view = app.view()?;
+    if let Some(entry) = view.value_get(&args.agent.agent, &args.key)? {
+        app.out.show(&ValueView::new(&entry));
+        return Ok(Exit::Ok);
+    }
+    let record = records(&*view, &args.agent.agent)?.into_iter().find(|r| r.resource.key == args.key);
+    app.out.show(&record.ok_or_else(|| no_value(app, &args.agent.agent, &args.key))?);
+    Ok(Exit::Ok)
+}
+
+/// Records of all stacks on one host, by stack and address.
+///
+/// # Errors
+/// The store failed.
+pub fn records(view: &dyn View, host: &str) -> Result<Vec<KeyView>, StoreError> {
+    let catalog = sloth_resources::catalog();
+    let mut found = Vec::new();
+    for stack in view.stack_list()? {
+        for recorded in view.resource_list(&stack.id, VersionAt::Head)? {
+            if recorded.address.host().as_str() == host {
+                let resource = ResourceView::new(&stack, &recorded, false, &*catalog);
+                found.push(KeyView { kind: "resource", stack: stack.name.clone(), resource });
+            }
+        }
+    }
+    Ok(found)
+}

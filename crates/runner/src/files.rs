@@ -1,0 +1,40 @@
+//! The program's own few files besides the database: ids of locks and saved plans. Written whole or not at all.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// Writes a file only its owner may read, replacing what was there in one step. Missing directories are made, 0700.
+///
+/// # Errors
+/// The system's. Nothing was replaced then.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = parent.join(name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| rename(&temporary, path));
+    if written.is_err() {
+        let _ = remove(&temporary);
+    }
+    written
+}
+
+/// Removes a file; one that is not there is fine.
+///
+/// # Errors
+/// The system's.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    rustix::fs::rename(from, to).map_err(io::Error::from)
+}

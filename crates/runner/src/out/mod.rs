@@ -1,0 +1,174 @@
+//! The only code that prints. Data goes to standard output, talk to standard error.
+//!
+//! A reader that went away (`EPIPE`) ends the printing and nothing else: what the command does and how it ends does not
+//! depend on who listens.
+
+pub mod diff;
+pub mod escape;
+pub mod page;
+pub mod progress;
+pub mod prompt;
+pub mod table;
+pub mod theme;
+pub mod words;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+pub use page::{Human, Page};
+pub use theme::Theme;
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    #[value(alias = "basic", alias = "enhanced", alias = "modern", alias = "rich", alias = "text")]
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+/// Version of everything that is printed as JSON or YAML.
+pub const FORMAT: &str = "sloth-runner/1";
+
+/// A document: the view with the format's name in front.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    format: &'static str,
+    #[serde(flatten)]
+    view: &'a T,
+}
+
+/// Standard output and standard error, and how to use them.
+#[derive(Debug)]
+pub struct Out {
+    /// How data is written.
+    pub format: Format,
+    /// Drop talk except errors.
+    pub quiet: bool,
+    /// More talk.
+    pub verbose: bool,
+    /// Colours of standard output.
+    pub theme: Theme,
+    /// Colours of standard error.
+    pub talk_theme: Theme,
+    failure: Mutex<Option<io::ErrorKind>>,
+}
+
+impl Out {
+    /// Looks at the terminal once.
+    pub fn new(format: Format, quiet: bool, verbose: bool, no_color: bool) -> Self {
+        let plain = no_color
+            || crate::env::get(crate::env::NO_COLOR).is_some()
+            || crate::env::text(crate::env::TERM).as_deref() == Some("dumb");
+        let theme = |is_terminal: bool| Theme { colored: is_terminal && !plain };
+        Self {
+            format,
+            quiet,
+            verbose,
+            theme: theme(io::stdout().is_terminal() && format == Format::Table),
+            talk_theme: theme(io::stderr().is_terminal()),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Writes raw data.
+    pub fn data(&self, text: &str) {
+        let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if failure.is_some() {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            *failure = Some(error.kind());
+        }
+    }
+
+    /// Shows one thing: as a page for people, or as a document with the format's name.
+    pub fn show<T: Human + Serialize>(&self, view: &T) {
+        match self.format {
+            Format::Table => self.page(view),
+            _ => self.serialised(&Document { format: FORMAT, view }),
+        }
+    }
+
+    /// Shows a list: as a page for people, or as an array.
+    pub fn list<T: Human, E: Serialize>(&self, page: &T, entries: &[E]) {
+        match self.format {
+            Format::Table => self.page(page),
+            _ => self.serialised(&entries),
+        }
+    }
+
+    /// One line of JSON, for streams.
+    pub fn json_line<T: Serialize>(&self, value: &T) {
+        if let Ok(text) = serde_json::to_string(value) {
+            self.data(&(text + "\n"));
+        }
+    }
+
+    /// Is a stream of JSON lines wanted?
+    pub fn streams(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints for people, whatever the format.
+    pub fn page<T: Human>(&self, view: &T) {
+        let mut page = Page::new(self.theme);
+        view.human(&mut page);
+        self.data(&page.into_text());
+    }
+
+    fn serialised<T: Serialize>(&self, value: &T) {
+        let text = match self.format {
+            Format::Yaml => serde_saphyr::to_string(value).map_err(|e| e.to_string()),
+            _ => serde_json::to_string_pretty(value).map(|t| t + "\n").map_err(|e| e.to_string()),
+        };
+        match text {
+            Ok(text) => self.data(&text),
+            Err(why) => self.warn(&format!("the result could not be written: {why}")),
+        }
+    }
+
+    /// Talk: dropped with `-q`.
+    pub fn talk(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(&(text.to_owned() + "\n"));
+        }
+    }
+
+    /// Shows something on standard error, for people.
+    pub fn talk_page<T: Human>(&self, view: &T) {
+        let mut page = Page::new(self.talk_theme);
+        view.human(&mut page);
+        self.stderr(&page.into_text());
+    }
+
+    /// Talk for those who asked for more.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.talk(text);
+        }
+    }
+
+    /// A warning: dropped with `-q`.
+    pub fn warn(&self, text: &str) {
+        self.talk(&format!("{} {}", self.talk_theme.warning("warning:"), escape::line(text)));
+    }
+
+    /// Writes to standard error; nobody listening is fine.
+    pub fn stderr(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Why data could not be written, when it was not the reader who went away.
+    pub fn failed(&self) -> Option<io::ErrorKind> {
+        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        failure.filter(|kind| *kind != io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,207 @@
+//! From what was typed after `run` to a loaded program: which file, which stack, which values.
+
+use std::path::{Path, PathBuf};
+
+use sloth_core::body::{Conductor, Program, ProgramError};
+use sloth_core::stack::Stack;
+use sloth_core::store::StackMatch;
+use sloth_core::value::{Map, Value};
+use sloth_core::workflow::{Durability, Workflow};
+use sloth_lua::{LoadRequest, LuaProgram};
+
+use crate::app::App;
+use crate::config;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::parse::{self, Variable};
+
+/// Metadata key under which a stack remembers the values of its last run.
+const VALUES: &str = "values";
+
+/// What to run: the arguments that `run`, `plan` and `check` share.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Source {
+    /// Workflow file; or, with `-f`, the stack; or, with `-f` and `--stack`, the workflow's name; or a stack that was run before
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Workflow file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Stack [default: the workflow's name]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// File with values, YAML or JSON; may be given more than once, later ones win
+    #[arg(short = 'v', long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// One value, such as `port=8080` or `app.name=web`; wins over files
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse::variable)]
+    pub var: Vec<Variable>,
+    /// Say more
+    #[arg(long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What was found out about it.
+#[derive(Debug)]
+pub struct Found {
+    /// File to load.
+    pub file: PathBuf,
+    /// Stack to run against; the workflow's name when none is given.
+    pub stack: Option<String>,
+    /// Workflow the file has to hold.
+    pub workflow: Option<String>,
+    /// Values and variables.
+    pub values: Value,
+}
+
+impl Source {
+    /// Applies the rules of TARGET, `-f` and `--stack`, and reads the values.
+    ///
+    /// # Errors
+    /// It is not clear what to run, or a file cannot be read.
+    pub fn find(&self, app: &App) -> Result<Found, CommandError> {
+        let looks_like_file =
+            |t: &str| Path::new(t).extension().is_some_and(|e| e == "sloth") || Path::new(t).is_file();
+        match (&self.target, &self.file) {
+            (Some(target), None) if looks_like_file(target) => {
+                self.found(PathBuf::from(target), self.stack.clone(), None)
+            }
+            (Some(target), Some(file)) if self.stack.is_some() => {
+                self.found(file.clone(), self.stack.clone(), Some(target.clone()))
+            }
+            (Some(target), Some(file)) => self.found(file.clone(), Some(target.clone()), None),
+            (None, Some(file)) => self.found(file.clone(), self.stack.clone(), None),
+            (Some(target), None) => self.recorded(app, target),
+            (None, None) => match &self.stack {
+                Some(stack) => self.recorded(app, stack),
+                None => Err(CommandError::usage("it is not said what to run")
+                    .hint("name a workflow file, or a stack that was run before")),
+            },
+        }
+    }
+
+    fn found(
+        &self,
+        file: PathBuf,
+        stack: Option<String>,
+        workflow: Option<String>,
+    ) -> Result<Found, CommandError> {
+        Ok(Found { file, stack, workflow, values: self.read_values(Map::new())? })
+    }
+
+    /// A stack that was run before: its file, with its values unless others are given.
+    fn recorded(&self, app: &App, name: &str) -> Result<Found, CommandError> {
+        let view = app.view()?;
+        let stack = match view.stack_find(name)? {
+            StackMatch::One(stack) => *stack,
+            StackMatch::None if !Path::new(name).exists() && name.contains(['/', '.']) => {
+                return Err(CommandError::not_found(format!("there is no file `{name}`")));
+            }
+            _ => app.stack(&*view, name)?,
+        };
+        let file = stack.workflow_file.clone().ok_or_else(|| {
+            CommandError::not_found(format!(
+                "stack `{}` was never run, so it has no workflow file",
+                stack.name
+            ))
+            .hint(format!("name the file: `sloth-runner run FILE --stack {}`", stack.name))
+        })?;
+        Ok(Found {
+            file: PathBuf::from(file),
+            stack: Some(stack.name.clone()),
+            workflow: None,
+            values: self.read_values(remembered(&stack))?,
+        })
+    }
+
+    fn read_values(&self, mut values: Map) -> Result<Value, CommandError> {
+        for path in &self.values {
+            let shown = path.display();
+            let text = std::fs::read_to_string(path).map_err(|e| unreadable("values file", path, &e))?;
+            let value = config::yaml(&text).map_err(|why| {
+                CommandError::new(Exit::Invalid, format!("the values in `{shown}` are not YAML")).excerpt(why)
+            })?;
+            match value {
+                Value::Object(map) => merge(&mut values, map),
+                Value::Null => {}
+                _ => {
+                    let message = format!("the values in `{shown}` are not names with values");
+                    return Err(CommandError::new(Exit::Invalid, message));
+                }
+            }
+        }
+        for variable in &self.var {
+            parse::insert(&mut values, variable);
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+/// The values of a stack's last run.
+pub fn remembered(stack: &Stack) -> Map {
+    match stack.metadata.get(VALUES) {
+        Some(Value::Object(map)) => map.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// Tables are merged, anything else is replaced.
+fn merge(into: &mut Map, from: Map) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A file that cannot be read.
+pub fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> CommandError {
+    let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
+    CommandError::new(exit, format!("could not read the {what} `{}`", path.display())).cause(error)
+}
+
+/// A loaded program that tells its stack where it was and with which values it ran, so that the stack can be run again
+/// from anywhere.
+pub struct Loaded {
+    inner: LuaProgram,
+    workflow: Workflow,
+}
+
+impl Loaded {
+    /// Loads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, is not valid, or holds another workflow than the one that was named.
+    pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
+        std::fs::File::open(&found.file).map_err(|e| unreadable("workflow file", &found.file, &e))?;
+        let request = LoadRequest {
+            workflow: found.workflow.clone(),
+            values: found.values.clone(),
+            vars: found.values.as_object().cloned().unwrap_or_default(),
+            ..LoadRequest::new(found.file.clone(), sloth_resources::catalog())
+        };
+        let inner = sloth_lua::load(request)?;
+        let mut workflow = inner.workflow().clone();
+        app.durability.set(match workflow.config.durability {
+            Durability::Full => sloth_resources::Durability::Full,
+            Durability::Fast => sloth_resources::Durability::Fast,
+        });
+        if let Ok(path) = std::path::absolute(&found.file) {
+            workflow.file = path.to_string_lossy().into_owned();
+        }
+        workflow.metadata.insert(VALUES.to_owned(), found.values.clone());
+        Ok(Self { inner, workflow })
+    }
+}
+
+impl Program for Loaded {
+    fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+    fn execute(&mut self, conductor: &dyn Conductor) -> Result<(), ProgramError> {
+        self.inner.execute(conductor)
+    }
+}

@@ -1,0 +1,163 @@
+//! Drift findings.
+
+use serde::Serialize;
+use sloth_core::clock::Timestamp;
+use sloth_core::diff::Diff;
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::stack::Stack;
+use sloth_core::value::{Value, to_value};
+
+use super::{SENSITIVE, time};
+use crate::out::table::Table;
+use crate::out::{Human, Page, diff, words};
+
+/// One finding.
+#[derive(Debug, Serialize)]
+pub struct FindingView {
+    id: String,
+    stack_id: String,
+    resource_id: String,
+    detected_at: String,
+    status: DriftStatus,
+    expected_state: Option<Value>,
+    actual_state: Option<Value>,
+    drifted_fields: Vec<String>,
+    is_drifted: bool,
+    resolution_status: Resolution,
+    reason: String,
+    diff: Diff,
+    #[serde(skip)]
+    kind: String,
+    #[serde(skip)]
+    name: String,
+    #[serde(skip)]
+    detected: String,
+}
+
+impl FindingView {
+    /// A finding; one about a secret shows no values.
+    pub fn new(stack: &Stack, finding: &Finding) -> Self {
+        let secret = finding.diff.attributes().iter().any(|a| a.secret);
+        let state =
+            |v: &Option<Value>| v.as_ref().map(|v| if secret { Value::from(SENSITIVE) } else { v.clone() });
+        Self {
+            id: format!("{}/{}@{}", stack.id, finding.address, finding.detected_at.as_nanos()),
+            stack_id: stack.id.to_string(),
+            resource_id: finding.address.to_string(),
+            detected_at: time(finding.detected_at),
+            status: finding.status,
+            expected_state: state(&finding.expected),
+            actual_state: state(&finding.actual),
+            drifted_fields: finding.diff.names(),
+            is_drifted: finding.status == DriftStatus::Drifted,
+            resolution_status: finding.resolution,
+            reason: finding.reason.phrase(),
+            diff: finding.diff.clone(),
+            kind: finding.address.kind().to_owned(),
+            name: finding.address.id().to_owned(),
+            detected: finding.detected_at.local_minutes(),
+        }
+    }
+    fn is_open(&self) -> bool {
+        self.is_drifted && self.resolution_status == Resolution::Pending
+    }
+    fn word(&self) -> &'static str {
+        match (self.status, self.resolution_status) {
+            (DriftStatus::Drifted, Resolution::Pending) => "YES",
+            (DriftStatus::Drifted, Resolution::Resolved) => "resolved",
+            (DriftStatus::Drifted, Resolution::Ignored) => "ignored",
+            (DriftStatus::Unknown, _) => "unknown",
+            (DriftStatus::NotCheckable, _) => "not checkable",
+            (DriftStatus::Clean, _) => "no",
+        }
+    }
+}
+
+/// What a detection found.
+#[derive(Debug, Serialize)]
+pub struct DriftView {
+    stack: String,
+    stack_id: String,
+    detected_at: Option<String>,
+    checked: usize,
+    drifted: usize,
+    unknown: usize,
+    not_checkable: usize,
+    findings: Vec<FindingView>,
+    #[serde(skip)]
+    full: bool,
+}
+
+impl DriftView {
+    /// From findings of one detection. `full` shows expected and actual states, too.
+    pub fn new(stack: &Stack, findings: &[Finding], detected_at: Option<Timestamp>, full: bool) -> Self {
+        let findings: Vec<FindingView> = findings.iter().map(|f| FindingView::new(stack, f)).collect();
+        let of = |status| findings.iter().filter(|f| f.status == status).count();
+        Self {
+            stack: stack.name.clone(),
+            stack_id: stack.id.to_string(),
+            detected_at: detected_at.map(time),
+            checked: of(DriftStatus::Clean) + of(DriftStatus::Drifted),
+            drifted: findings.iter().filter(|f| f.is_open()).count(),
+            unknown: of(DriftStatus::Unknown),
+            not_checkable: of(DriftStatus::NotCheckable),
+            findings,
+            full,
+        }
+    }
+    /// Is anything open?
+    pub const fn drifted(&self) -> bool {
+        self.drifted > 0
+    }
+    /// Could anything not be read?
+    pub const fn unknown(&self) -> bool {
+        self.unknown > 0
+    }
+}
+
+impl Human for DriftView {
+    fn human(&self, page: &mut Page) {
+        page.heading(&format!("Drift Detection: {}", self.stack));
+        page.gap();
+        if self.detected_at.is_none() {
+            page.line("nothing was looked at yet");
+            return;
+        }
+        let mut table =
+            Table::new(&["RESOURCE TYPE", "RESOURCE ID", "DRIFTED", "DRIFTED FIELDS", "DETECTED AT"]);
+        for f in self.findings.iter().filter(|f| f.status != DriftStatus::Clean) {
+            let fields =
+                if f.drifted_fields.is_empty() { f.reason.clone() } else { f.drifted_fields.join(", ") };
+            table.row([f.kind.clone(), f.name.clone(), f.word().to_owned(), fields, f.detected.clone()]);
+        }
+        if !table.is_empty() {
+            page.table(&table);
+            page.gap();
+        }
+        for f in self.findings.iter().filter(|f| f.is_drifted) {
+            page.heading(&format!("Drift Details: {} ({})", f.resource_id, f.reason));
+            if self.full {
+                for (title, state) in [("Expected:", &f.expected_state), ("Actual:", &f.actual_state)] {
+                    page.line(title);
+                    let text = serde_json::to_string_pretty(&to_value(state)).unwrap_or_default();
+                    page.block(2, if state.is_some() { &text } else { "(absent)" });
+                }
+                page.line("Difference (actual → expected):");
+            }
+            diff::print(page, 2, &f.diff);
+        }
+        page.gap();
+        let mut parts = vec![format!("{} drifted", self.drifted)];
+        if self.unknown > 0 {
+            parts.push(format!("{} unknown", self.unknown));
+        }
+        if self.not_checkable > 0 {
+            parts.push(format!("{} not checkable", self.not_checkable));
+        }
+        page.line(&format!(
+            "{} checked: {}",
+            words::count(self.checked as u64, "resource"),
+            parts.join(", ")
+        ));
+    }
+}

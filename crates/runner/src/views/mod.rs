@@ -1,0 +1,44 @@
+//! What is shown, as data: JSON, YAML and tables come from the same values. Field names are stable.
+
+pub mod drift;
+pub mod lock;
+pub mod operation;
+pub mod plan;
+pub mod resource;
+pub mod run;
+pub mod stack;
+pub mod value;
+pub mod version;
+pub mod workflow;
+
+use sloth_core::clock::Timestamp;
+use sloth_core::diff::Diff;
+use sloth_core::value::{Value, to_value};
+
+/// What stands where a secret would.
+pub const SENSITIVE: &str = "(sensitive)";
+
+/// A time for programs.
+pub fn time(at: Timestamp) -> String {
+    at.rfc3339()
+}
+
+/// A time that may be missing, for programs.
+pub fn maybe_time(at: Option<Timestamp>) -> Option<String> {
+    at.map(Timestamp::rfc3339)
+}
+
+/// A time that may be missing, for people.
+pub fn maybe_local(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), Timestamp::local)
+}
+
+/// A duration for programs, in nanoseconds.
+pub fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Attributes that differ, for programs.
+pub fn diff(diff: &Diff) -> Value {
+    to_value(diff)
+}

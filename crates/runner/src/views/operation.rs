@@ -1,0 +1,84 @@
+//! The operation log.
+
+use serde::Serialize;
+use sloth_core::operation::Operation;
+
+use super::time;
+use crate::out::table::Table;
+use crate::out::{Human, Page, words};
+
+/// One entry.
+#[derive(Debug, Serialize)]
+pub struct OperationView {
+    seq: u64,
+    id: String,
+    at: String,
+    actor: String,
+    host: String,
+    verb: String,
+    arguments: Vec<String>,
+    stack: Option<String>,
+    stack_id: Option<String>,
+    before: Option<u64>,
+    after: Option<u64>,
+    undoes: Option<u64>,
+    hash: String,
+    #[serde(skip)]
+    when: String,
+}
+
+impl OperationView {
+    /// From the log.
+    pub fn new(op: &Operation) -> Self {
+        let (stack_id, stack) = op.stack.clone().unzip();
+        Self {
+            seq: op.seq,
+            id: op.id.to_string(),
+            at: time(op.at),
+            actor: op.actor.name.clone(),
+            host: op.actor.host.clone(),
+            verb: op.verb.clone(),
+            arguments: op.arguments.clone(),
+            stack,
+            stack_id,
+            before: op.before.map(|v| v.0),
+            after: op.after.map(|v| v.0),
+            undoes: op.undoes,
+            hash: op.hash.hex(),
+            when: op.at.local(),
+        }
+    }
+    fn versions(&self) -> String {
+        match (self.before, self.after) {
+            (Some(b), Some(a)) if a == b => format!("v{a}"),
+            (Some(b), Some(a)) => format!("v{b} → v{a}"),
+            (None, Some(a)) => format!("v{a}"),
+            (Some(b), None) => format!("v{b}"),
+            (None, None) => "-".to_owned(),
+        }
+    }
+}
+
+/// The log, newest first.
+#[derive(Debug)]
+pub struct OperationList<'a>(pub &'a [OperationView]);
+
+impl Human for OperationList<'_> {
+    fn human(&self, page: &mut Page) {
+        let mut table = Table::new(&["OP", "TIME", "WHO", "OPERATION", "STACK", "VERSION", "UNDOES"]);
+        for op in self.0 {
+            table.row([
+                op.seq.to_string(),
+                op.when.clone(),
+                op.actor.clone(),
+                op.verb.clone(),
+                op.stack.clone().unwrap_or_else(|| "-".to_owned()),
+                op.versions(),
+                op.undoes.map_or_else(|| "-".to_owned(), |seq| seq.to_string()),
+            ]);
+        }
+        page.table(&table);
+        page.gap();
+        page.line(&format!("Total: {}", words::len(self.0, "operation")));
+    }
+}
