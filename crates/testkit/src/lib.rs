@@ -5,5 +5,6 @@ pub mod arrows;
 pub mod env;
 pub mod machine;
 pub mod memory_store;
+pub mod program;
 pub mod resource_laws;
 pub mod store_laws;
