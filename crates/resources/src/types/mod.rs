@@ -2,12 +2,25 @@
 
 use crate::provider::{Erased, Provider};
 
+pub mod block;
+pub mod custom;
+mod edit;
+pub mod exec;
 pub mod file;
+pub mod line;
+
+pub use edit::Position;
 
 /// Every type, by name.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Provider] {
-    static ALL: &[&dyn Provider] = &[&Erased(file::File)];
+    static ALL: &[&dyn Provider] = &[
+        &Erased(block::Block),
+        &Erased(custom::Custom),
+        &Erased(exec::Exec),
+        &Erased(file::File),
+        &Erased(line::Line),
+    ];
     ALL
 }
 

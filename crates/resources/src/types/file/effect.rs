@@ -222,7 +222,7 @@ pub(super) fn delete(
 }
 
 /// `motd.20261120T083000Z`, the name of a copy made at a time.
-fn backup_name(id: &str, now: u64) -> Result<String, ApplyError> {
+pub(in crate::types) fn backup_name(id: &str, now: u64) -> Result<String, ApplyError> {
     let (_, name) = split(id)?;
     let (days, seconds) = (now / 86400, now % 86400);
     // Civil date from days since 1970-01-01, after Howard Hinnant's `civil_from_days`.

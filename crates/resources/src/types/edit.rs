@@ -1,0 +1,236 @@
+//! Changing a part of a text file: what `line` and `block` share.
+//!
+//! A file is a list of lines and whether the last one ends in a newline. Both the line ending and that last newline stay
+//! as they were, so that taking out what was put in gives back the same bytes.
+
+use regex::bytes::Regex;
+use sloth_core::kind::{ArgError, Args, Param, ParamType};
+use sloth_core::machine::ApplyError;
+use sloth_core::observed::ProbeError;
+
+use super::file::CAPTURE_LIMIT;
+use crate::os::{Expect, Look, Put, Rights, Want};
+use crate::resource::Work;
+
+/// Arguments both have.
+pub(super) const PATH: Param = Param::new("path", ParamType::Path, "The file, on the target")
+    .required()
+    .or(&["dest", "destination", "dst", "file", "name"]);
+pub(super) const CREATE: Param = Param::new("create", ParamType::Bool, "Make the file when it is missing");
+pub(super) const INSERT_AFTER: Param = Param::new(
+    "insert_after",
+    ParamType::Text,
+    "Where it goes when it is new: after the last line that matches this regular expression, or `EOF`",
+)
+.or(&["after", "insertafter"]);
+pub(super) const INSERT_BEFORE: Param = Param::new(
+    "insert_before",
+    ParamType::Text,
+    "Where it goes when it is new: before the last line that matches this regular expression, or `BOF`",
+)
+.or(&["before", "insertbefore"]);
+pub(super) const STATE: Param =
+    Param::new("state", ParamType::Enum(&["absent", "present"]), "Shall it be there?");
+pub(super) const VALIDATE: Param = Param::new(
+    "validate",
+    ParamType::Text,
+    "Command that must accept the new file before it goes live; `%s` stands for its path",
+);
+
+/// Where something new goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// After the last match, or `EOF`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_after: Option<String>,
+    /// Before the last match, or `BOF`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_before: Option<String>,
+    /// At this line, counted from 1: where it once was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
+}
+
+impl Position {
+    pub(super) fn from_args(args: &Args) -> Result<Self, ArgError> {
+        let expression = |param: &str, word: &str| -> Result<Option<String>, ArgError> {
+            let Some(text) = args.text(param) else { return Ok(None) };
+            if text != word {
+                pattern(param, text)?;
+            }
+            Ok(Some(text.to_owned()))
+        };
+        Ok(Self {
+            insert_after: expression("insert_after", "EOF")?,
+            insert_before: expression("insert_before", "BOF")?,
+            at: None,
+        })
+    }
+}
+
+/// Checks a regular expression.
+pub(super) fn pattern(param: &str, text: &str) -> Result<Regex, ArgError> {
+    Regex::new(text).map_err(|error| {
+        let words = error.to_string();
+        let last = words.lines().last().unwrap_or_default().trim();
+        let last = last.strip_prefix("error: ").unwrap_or(last);
+        ArgError::about(param, format!("`{text}` is not a regular expression: {last}"))
+    })
+}
+
+pub(super) fn compiled(text: &str) -> Result<Regex, ProbeError> {
+    Regex::new(text).map_err(|error| ProbeError::new(format!("the regular expression `{text}`"), error))
+}
+
+/// The lines of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text {
+    pub lines: Vec<Vec<u8>>,
+    ends_in_newline: bool,
+    carriage_returns: bool,
+}
+
+impl Text {
+    pub fn parse(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self { lines: Vec::new(), ends_in_newline: true, carriage_returns: false };
+        }
+        let ends_in_newline = bytes.ends_with(b"\n");
+        let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let lines: Vec<Vec<u8>> = body.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        // Only when every line has it, it is an ending and not a part of the line.
+        let (last, others) = lines.split_last().map_or((&[][..], &[][..]), |(l, o)| (&l[..], o));
+        let carriage_returns = others.iter().all(|l| l.ends_with(b"\r"))
+            && (last.ends_with(b"\r") || (!ends_in_newline && !others.is_empty()));
+        let lines = match carriage_returns {
+            true => lines.iter().map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect(),
+            false => lines,
+        };
+        Self { lines, ends_in_newline, carriage_returns }
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let ending: &[u8] = if self.carriage_returns { b"\r\n" } else { b"\n" };
+        let mut bytes = self.lines.join(ending);
+        if self.ends_in_newline && !self.lines.is_empty() {
+            bytes.extend_from_slice(ending);
+        }
+        bytes
+    }
+
+    /// Index at which something new goes.
+    pub fn index(&self, position: &Position) -> Result<usize, ProbeError> {
+        let end = self.lines.len();
+        if let Some(at) = position.at {
+            return Ok(at.saturating_sub(1).min(end));
+        }
+        let last = |expression: &str| -> Result<Option<usize>, ProbeError> {
+            let expression = compiled(expression)?;
+            Ok(self.lines.iter().rposition(|line| expression.is_match(line)))
+        };
+        Ok(match (position.insert_before.as_deref(), position.insert_after.as_deref()) {
+            (Some("BOF"), _) => 0,
+            (Some(expression), _) => last(expression)?.unwrap_or(end),
+            (None, None | Some("EOF")) => end,
+            (None, Some(expression)) => last(expression)?.map_or(end, |at| at + 1),
+        })
+    }
+}
+
+/// A file as it was read, and what must still be there when it is written.
+pub(super) struct Loaded {
+    pub text: Text,
+    pub bytes: Vec<u8>,
+    expect: Expect,
+}
+
+/// Reads a file; `None` when it is missing.
+pub(super) fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, ProbeError> {
+    let Some(entry) = os.entry(path, Want::default())? else { return Ok(None) };
+    let Some(bytes) = os.read(path, CAPTURE_LIMIT)? else { return Ok(None) };
+    let expect = Expect::This(entry.meta.stamp);
+    Ok(Some(Loaded { text: Text::parse(&bytes), bytes: bytes.to_vec(), expect }))
+}
+
+/// How to write the file back.
+pub(super) struct Store<'a> {
+    pub create: bool,
+    pub backup: bool,
+    pub validate: Option<&'a str>,
+}
+
+/// Writes a file that was loaded, or makes it.
+pub(super) fn store(
+    work: &Work<'_>,
+    path: &str,
+    loaded: Option<&Loaded>,
+    text: &Text,
+    how: &Store<'_>,
+) -> Result<(), ApplyError> {
+    let bytes = text.bytes();
+    if loaded.is_none() && !how.create {
+        let why = "the file is not there; `create = true` makes it";
+        return Err(ApplyError::failed(format!("writing `{path}`"), why));
+    }
+    if loaded.is_some_and(|l| l.bytes == bytes) {
+        return Ok(());
+    }
+    let backup = match how.backup && loaded.is_some() {
+        true => Some(super::file::backup_name(path, work.os.now())?),
+        false => None,
+    };
+    let put = Put {
+        expect: loaded.map_or(Expect::Nothing, |l| l.expect),
+        durable: work.durable,
+        backup: backup.as_deref(),
+        validate: how.validate,
+        ..Put::new(&bytes, Rights::default())
+    };
+    work.os.put(path, &put)?;
+    if let Some(backup) = backup {
+        work.note(format!("the previous content is kept as `{backup}` beside `{path}`"));
+    }
+    Ok(())
+}
+
+/// Text that has to be shown, which it only can be when it is UTF-8.
+pub(super) fn shown(path: &str, bytes: &[u8]) -> Result<String, ProbeError> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| ProbeError::new(format!("`{path}`"), "the line is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_survives_being_taken_apart() {
+        for text in [
+            "",
+            "a",
+            "a\n",
+            "a\nb",
+            "a\r\nb\r\n",
+            "a\r\nb",
+            "a\n\n",
+            "\n",
+            "\r\n",
+            "a\r\nb\n",
+            "\n\na",
+            "a\r",
+        ] {
+            assert_eq!(Text::parse(text.as_bytes()).bytes(), text.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_inserted_and_removed_leaves_no_trace() {
+        for text in ["", "a", "a\n", "a\r\nb\r\n", "a\r\nb", "\n"] {
+            let mut parsed = Text::parse(text.as_bytes());
+            parsed.lines.push(b"new".to_vec());
+            let mut again = Text::parse(&parsed.bytes());
+            again.lines.pop();
+            assert_eq!(again.bytes(), text.as_bytes(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One line of a text file.
+//!
+//! The id is the file and what identifies the line: `/etc/hosts#10.0.0.1 db` for the line itself,
+//! `/etc/ssh/sshd_config#/^#?PermitRootLogin/` for a regular expression. (A line that starts with `/` or `=` has a `=` in
+//! front of it.) When the record goes, a line we put in goes, and a line we replaced comes back where it was.
+
+use serde::{Deserialize, Serialize};
+use sloth_core::decide::PRESENCE;
+use sloth_core::diff::{AttributeDiff, Diff, unified};
+use sloth_core::digest::{Blob, Digest};
+use sloth_core::kind::{ArgError, Args, Attribute, Kind, Operation, Param, ParamType, Sources};
+use sloth_core::machine::ApplyError;
+use sloth_core::observed::ProbeError;
+use sloth_core::value::Value;
+
+use super::edit::{self, Loaded, Position, Store, Text};
+use super::file::absolute;
+use crate::os::Look;
+use crate::resource::{Resource, Wish, Work};
+
+/// The type `line`.
+pub struct Line;
+
+const fn yes() -> bool {
+    true
+}
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+fn no(flag: &bool) -> bool {
+    !*flag
+}
+
+/// A line and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    /// Line number, counted from 1.
+    pub at: usize,
+    /// The line.
+    pub line: String,
+}
+
+/// A wish for a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineSpec {
+    /// The file.
+    pub path: String,
+    /// The line.
+    pub line: String,
+    /// What identifies it, when it is not the line itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regexp: Option<String>,
+    /// Shall it be there?
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub present: bool,
+    /// Where it goes when it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// More lines to put back, from the top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<At>,
+    /// Make the file when it is missing.
+    #[serde(default, skip_serializing_if = "no")]
+    pub create: bool,
+    /// Keep the file as it was under another name.
+    #[serde(default, skip_serializing_if = "no")]
+    pub backup: bool,
+    /// Command with `%s` that must accept the new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<String>,
+}
+
+/// A line that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineState {
+    /// The file.
+    pub path: String,
+    /// The line.
+    pub line: String,
+    /// Line number, counted from 1.
+    pub at: usize,
+    /// Other lines above it that match, too, when all of them are to be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<At>,
+}
+
+const KIND: Kind = Kind {
+    name: "line",
+    doc: "One line of a text file",
+    attributes: &[
+        Attribute { name: "at", ty: ParamType::Int, secret: false, fixed: false, doc: "Line number" },
+        Attribute { name: "line", ty: ParamType::Text, secret: false, fixed: false, doc: "The line" },
+        Attribute { name: "more", ty: ParamType::Any, secret: false, fixed: false, doc: "Further matches" },
+        Attribute { name: "path", ty: ParamType::Path, secret: false, fixed: true, doc: "The file" },
+    ],
+    checkable: true,
+};
+
+const OPERATIONS: &[Operation] = &[Operation {
+    module: "file",
+    name: "lineinfile",
+    aliases: &["line", "line_in_file"],
+    kind: "line",
+    params: &[
+        Param::new("backup", ParamType::Bool, "Keep the file as it was beside the new one"),
+        edit::CREATE,
+        edit::INSERT_AFTER,
+        edit::INSERT_BEFORE,
+        Param::new("line", ParamType::Text, "The line; may be left out when a `regexp` is to be absent"),
+        edit::PATH,
+        Param::new("regexp", ParamType::Text, "The last line that matches is the one")
+            .or(&["pattern", "regex"]),
+        edit::STATE,
+        edit::VALIDATE,
+    ],
+    positional: &["path", "line"],
+    doc: "Makes sure that a line is, or is not, in a file",
+    example: "file.lineinfile{path = \"/etc/hosts\", line = \"10.0.0.1 db\"}",
+}];
+
+/// The id of a line.
+fn id(path: &str, line: &str, regexp: Option<&str>) -> String {
+    match regexp {
+        Some(regexp) => format!("{path}#/{regexp}/"),
+        None if line.starts_with(['/', '=']) => format!("{path}#={line}"),
+        None => format!("{path}#{line}"),
+    }
+}
+
+/// The reverse: file, line, expression.
+fn parts(id: &str) -> (String, String, Option<String>) {
+    let (path, rest) = id.split_once('#').unwrap_or((id, ""));
+    let regexp = rest.strip_prefix('/').and_then(|r| r.strip_suffix('/'));
+    let line = rest.strip_prefix('=').unwrap_or(rest);
+    match regexp {
+        Some(regexp) => (path.to_owned(), String::new(), Some(regexp.to_owned())),
+        None => (path.to_owned(), line.to_owned(), None),
+    }
+}
+
+/// Indices of the lines a wish is about, in order. A wish for presence is also about the line itself, so that a line
+/// that does not match its own expression is found again.
+fn matches(text: &Text, line: &str, regexp: Option<&str>, present: bool) -> Result<Vec<usize>, ProbeError> {
+    let regexp = regexp.map(edit::compiled).transpose()?;
+    let itself = regexp.is_none() || present;
+    let found = |l: &[u8]| regexp.as_ref().is_some_and(|r| r.is_match(l)) || (itself && l == line.as_bytes());
+    Ok(text.lines.iter().enumerate().filter(|(_, l)| found(l)).map(|(at, _)| at).collect())
+}
+
+fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<LineState>, ProbeError> {
+    let at = |at: &usize| -> Result<At, ProbeError> {
+        Ok(At { at: at + 1, line: edit::shown(path, &text.lines[*at])? })
+    };
+    let Some((last, others)) = found.split_last() else { return Ok(None) };
+    let last = at(last)?;
+    let more = match all {
+        true => others.iter().map(at).collect::<Result<_, _>>()?,
+        false => Vec::new(),
+    };
+    Ok(Some(LineState { path: path.to_owned(), line: last.line, at: last.at, more }))
+}
+
+/// What is there, as a wish sees it.
+fn seen(loaded: Option<&Loaded>, spec: &LineSpec) -> Result<Option<LineState>, ProbeError> {
+    let Some(loaded) = loaded else { return Ok(None) };
+    let found = matches(&loaded.text, &spec.line, spec.regexp.as_deref(), spec.present)?;
+    state(&spec.path, &loaded.text, &found, !spec.present || !spec.more.is_empty())
+}
+
+/// The file as it shall be.
+fn edited(text: &Text, spec: &LineSpec) -> Result<Text, ProbeError> {
+    let mut text = text.clone();
+    let found = matches(&text, &spec.line, spec.regexp.as_deref(), spec.present)?;
+    if !spec.present {
+        for at in found.into_iter().rev() {
+            text.lines.remove(at);
+        }
+        return Ok(text);
+    }
+    match found.last() {
+        Some(at) => text.lines[*at] = spec.line.clone().into_bytes(),
+        None => {
+            let mut back = spec.more.clone();
+            back.sort_by_key(|m| m.at);
+            for more in back {
+                let at = more.at.saturating_sub(1).min(text.lines.len());
+                text.lines.insert(at, more.line.into_bytes());
+            }
+            let at = text.index(spec.position.as_ref().unwrap_or(&Position::default()))?;
+            text.lines.insert(at, spec.line.clone().into_bytes());
+        }
+    }
+    Ok(text)
+}
+
+impl Resource for Line {
+    type Spec = LineSpec;
+    type State = LineState;
+
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+    fn operations(&self) -> &'static [Operation] {
+        OPERATIONS
+    }
+    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<LineSpec>, ArgError> {
+        let path = absolute(args, "path")?;
+        if path.contains('#') {
+            return Err(ArgError::about(
+                "path",
+                format!("`{path}` has a `#` in it, which separates file and line"),
+            ));
+        }
+        let regexp = args.text("regexp").map(str::to_owned);
+        if let Some(regexp) = &regexp {
+            edit::pattern("regexp", regexp)?;
+        }
+        let present = args.text("state") != Some("absent");
+        let line = match args.text("line") {
+            Some(line) => line.strip_suffix('\n').unwrap_or(line).to_owned(),
+            None if !present && regexp.is_some() => String::new(),
+            None => return Err(ArgError::about("line", "`line` is missing")),
+        };
+        if line.contains(['\n', '\0']) {
+            return Err(ArgError::about("line", "`line` has more than one line")
+                .hint("use `file.blockinfile` for several lines"));
+        }
+        let position = Position::from_args(args)?;
+        let spec = LineSpec {
+            present,
+            position: (position != Position::default()).then_some(position),
+            more: Vec::new(),
+            create: args.flag("create"),
+            backup: args.flag("backup"),
+            validate: args.text("validate").map(str::to_owned),
+            path,
+            line,
+            regexp,
+        };
+        Ok(Wish { id: id(&spec.path, &spec.line, spec.regexp.as_deref()), spec, blobs: Vec::new() })
+    }
+    fn observe(
+        &self,
+        os: &dyn Look,
+        id: &str,
+        spec: Option<&LineSpec>,
+        recorded: Option<&LineState>,
+    ) -> Result<Option<LineState>, ProbeError> {
+        if let Some(spec) = spec {
+            return seen(edit::load(os, &spec.path)?.as_ref(), spec);
+        }
+        // Without a wish: the line we left behind if there is a record, otherwise what the id says.
+        let (path, line, regexp) = match recorded {
+            Some(recorded) => (recorded.path.clone(), recorded.line.clone(), None),
+            None => parts(id),
+        };
+        let Some(loaded) = edit::load(os, &path)? else { return Ok(None) };
+        state(&path, &loaded.text, &matches(&loaded.text, &line, regexp.as_deref(), false)?, false)
+    }
+    fn managed(&self, spec: &LineSpec) -> Vec<&'static str> {
+        if spec.present { vec!["line"] } else { Vec::new() }
+    }
+    fn diff(&self, spec: &LineSpec, live: Option<&LineState>) -> Diff {
+        let mut diff = Diff::none();
+        let text = |line: &str| Some(Value::from(line));
+        match (spec.present, live) {
+            (true, live) => diff.compare("line", live.and_then(|l| text(&l.line)), text(&spec.line)),
+            (false, Some(live)) => diff.compare(PRESENCE, text(&live.line), None),
+            (false, None) => {}
+        }
+        diff
+    }
+    fn explain(&self, os: &dyn Look, _: &str, spec: &LineSpec, _: &[Blob], diff: &mut Diff) {
+        let Ok(loaded) = edit::load(os, &spec.path) else { return };
+        let before = loaded.map_or_else(|| Text::parse(b""), |l| l.text);
+        let Ok(after) = edited(&before, spec) else { return };
+        *diff = with_text(diff, &before, &after, &spec.path);
+    }
+    fn apply(
+        &self,
+        work: &Work<'_>,
+        id: &str,
+        spec: &LineSpec,
+        live: Option<&LineState>,
+    ) -> Result<Option<LineState>, ApplyError> {
+        let loaded = edit::load(work.os, &spec.path)?;
+        if seen(loaded.as_ref(), spec)?.as_ref() != live {
+            return Err(ApplyError::Moved(format!("`{id}`")));
+        }
+        if !spec.present && loaded.is_none() {
+            return Ok(None);
+        }
+        let before = loaded.as_ref().map_or_else(|| Text::parse(b""), |l| l.text.clone());
+        let after = edited(&before, spec)?;
+        let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
+        edit::store(work, &spec.path, loaded.as_ref(), &after, &how)?;
+        let found = matches(&after, &spec.line, spec.regexp.as_deref(), spec.present)?;
+        Ok(match spec.present {
+            false => None,
+            true => state(&spec.path, &after, &found, !spec.more.is_empty())?,
+        })
+    }
+    fn delete(
+        &self,
+        work: &Work<'_>,
+        _: &str,
+        live: Option<&LineState>,
+    ) -> Result<Option<LineState>, ApplyError> {
+        let Some(live) = live else { return Ok(None) };
+        let Some(loaded) = edit::load(work.os, &live.path)? else { return Ok(None) };
+        let is = |at: usize| loaded.text.lines.get(at).is_some_and(|l| l == live.line.as_bytes());
+        let at = match live.at.checked_sub(1) {
+            Some(at) if is(at) => Some(at),
+            _ => (0..loaded.text.lines.len()).rev().find(|at| is(*at)),
+        };
+        let Some(at) = at else { return Ok(None) };
+        let mut text = loaded.text.clone();
+        text.lines.remove(at);
+        let how = Store { create: false, backup: false, validate: None };
+        edit::store(work, &live.path, Some(&loaded), &text, &how)?;
+        Ok(None)
+    }
+    fn wish_for(&self, id: &str, state: Option<&LineState>) -> (LineSpec, Vec<Digest>) {
+        let (path, line, regexp) = parts(id);
+        let spec = LineSpec {
+            path,
+            line: state.map_or(line, |s| s.line.clone()),
+            regexp,
+            present: state.is_some(),
+            position: state.map(|s| Position { at: Some(s.at), ..Position::default() }),
+            more: state.map(|s| s.more.clone()).unwrap_or_default(),
+            create: state.is_some(),
+            backup: false,
+            validate: None,
+        };
+        (spec, Vec::new())
+    }
+}
+
+/// Puts a unified diff of the whole file beside a difference.
+pub(super) fn with_text(diff: &Diff, before: &Text, after: &Text, path: &str) -> Diff {
+    let text = unified(&before.bytes(), &after.bytes(), path, &format!("{path} (wished)"));
+    let mut explained = Diff::none();
+    for attribute in diff.attributes() {
+        explained.push(AttributeDiff { text: text.clone(), ..attribute.clone() });
+    }
+    explained
+}
