@@ -1,0 +1,275 @@
+//! What all functions of one program share, and how a Rust function becomes one of the language.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
+use sloth_core::address::HostName;
+use sloth_core::body::Scope;
+use sloth_core::kind::Catalog;
+use sloth_core::span::Span;
+use sloth_core::value::Value;
+
+use crate::fault::Fault;
+use crate::host::HostLayer;
+use crate::limits::{Guard, Limits, Stop};
+use crate::scheduler::{Job, Scheduler};
+use crate::span::Sources;
+
+/// What a function of the language answers.
+pub(crate) enum Answer {
+    /// These values.
+    Values(MultiValue),
+    /// What this blocking work will bring.
+    Job(Job),
+    /// Whatever the one that wakes this coroutine says.
+    Park,
+}
+
+/// Result of a function of the language.
+pub(crate) type Native = Result<Answer, Fault>;
+
+impl Answer {
+    pub(crate) fn none() -> Native {
+        Ok(Self::Values(MultiValue::new()))
+    }
+    pub(crate) fn one(value: LuaValue) -> Native {
+        Ok(Self::Values([value].into_iter().collect()))
+    }
+    pub(crate) fn text(lua: &Lua, text: impl AsRef<[u8]>) -> Native {
+        Self::one(LuaValue::String(lua.create_string(text)?))
+    }
+    pub(crate) fn flag(flag: bool) -> Native {
+        Self::one(LuaValue::Boolean(flag))
+    }
+    pub(crate) fn many<const N: usize>(values: [LuaValue; N]) -> Native {
+        Ok(Self::Values(values.into_iter().collect()))
+    }
+}
+
+/// The piece of user code a coroutine belongs to.
+#[derive(Default)]
+pub(crate) struct UnitCx {
+    /// Its way to the world; `None` while loading.
+    pub(crate) scope: Option<Arc<dyn Scope>>,
+    /// Host chosen by a `delegate_to` function.
+    pub(crate) host: RefCell<Option<HostName>>,
+    /// Defaults of its commands.
+    pub(crate) cwd: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// Files it has open for writing.
+    pub(crate) files: RefCell<Vec<std::rc::Weak<RefCell<crate::modules::io::Open>>>>,
+}
+
+/// What all functions of one program share.
+pub(crate) struct Shared {
+    pub(crate) host: Arc<dyn HostLayer>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) limits: Limits,
+    pub(crate) sources: RefCell<Sources>,
+    /// Directory of the workflow file.
+    pub(crate) base: PathBuf,
+    pub(crate) values: Value,
+    pub(crate) cx: RefCell<Rc<UnitCx>>,
+    pub(crate) guard: RefCell<Rc<Guard>>,
+    pub(crate) sched: Scheduler,
+    /// Globals that were read but are not there.
+    pub(crate) unknown: RefCell<Vec<String>>,
+    /// Names of all globals of the language.
+    pub(crate) known: RefCell<Vec<String>>,
+    pub(crate) error_meta: RefCell<Option<Table>>,
+    pub(crate) reply_meta: RefCell<Option<Table>>,
+    pub(crate) exec_meta: RefCell<Option<Table>>,
+    pub(crate) empty: RefCell<Option<Table>>,
+    pub(crate) wrap: RefCell<Option<Function>>,
+    /// Raw functions by `module.name`, for functions that call each other.
+    pub(crate) raw: RefCell<BTreeMap<String, Function>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        host: Arc<dyn HostLayer>,
+        catalog: Arc<dyn Catalog>,
+        limits: Limits,
+        base: PathBuf,
+        values: Value,
+    ) -> Self {
+        Self {
+            host,
+            catalog,
+            limits,
+            sources: RefCell::default(),
+            base,
+            values,
+            cx: RefCell::default(),
+            guard: RefCell::new(Rc::new(Guard::trusted())),
+            sched: Scheduler::new(limits.workers),
+            unknown: RefCell::default(),
+            known: RefCell::default(),
+            error_meta: RefCell::default(),
+            reply_meta: RefCell::default(),
+            exec_meta: RefCell::default(),
+            empty: RefCell::default(),
+            wrap: RefCell::default(),
+            raw: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn cx(&self) -> Rc<UnitCx> {
+        self.cx.borrow().clone()
+    }
+    /// The scope of the running unit.
+    pub(crate) fn scope(&self, what: &str) -> Result<Arc<dyn Scope>, Fault> {
+        self.cx.borrow().scope.clone().ok_or_else(|| {
+            Fault::new("refused", format!("`{what}` cannot be called while the file is being loaded"))
+                .hint("move the call into the `run` function of a task")
+        })
+    }
+    pub(crate) fn maybe_scope(&self) -> Option<Arc<dyn Scope>> {
+        self.cx.borrow().scope.clone()
+    }
+    /// Says a line to the user.
+    pub(crate) fn say(&self, stream: &'static str, text: &str) {
+        match self.maybe_scope() {
+            Some(scope) => scope.say(stream, text),
+            None => self.host.say(stream, text),
+        }
+    }
+    /// Asks whether an effect may happen; true means go on.
+    pub(crate) fn permitted(&self, lua: &Lua, what: &str, function: &str) -> Result<bool, Fault> {
+        let span = self.here(lua);
+        let go = self.scope(function)?.effect(what, span.as_ref())?;
+        Ok(go == sloth_core::body::Permission::Go)
+    }
+    /// A controller path as code writes it: `~` expanded, relative to the workflow file.
+    pub(crate) fn path(&self, text: &str) -> PathBuf {
+        if let Some(rest) = text.strip_prefix("~/")
+            && let Some(home) = self.host.var("HOME")
+        {
+            return Path::new(&home).join(rest);
+        }
+        self.base.join(text)
+    }
+    /// The running line of user code.
+    pub(crate) fn here(&self, lua: &Lua) -> Option<Span> {
+        self.sources.borrow().here(lua, 1)
+    }
+    pub(crate) fn error_meta(&self, lua: &Lua) -> mlua::Result<Table> {
+        match &*self.error_meta.borrow() {
+            Some(table) => Ok(table.clone()),
+            None => lua.create_table(),
+        }
+    }
+
+    /// Called from the interrupt: fails for ever once a limit was passed.
+    pub(crate) fn interrupt(&self, lua: &Lua) -> mlua::Result<mlua::VmState> {
+        let Ok(guard) = self.guard.try_borrow() else { return Ok(mlua::VmState::Continue) };
+        if guard.is_trusted() {
+            return Ok(mlua::VmState::Continue);
+        }
+        if !guard.stopped() {
+            let Some(stop) = guard.check(std::time::Instant::now()) else { return Ok(mlua::VmState::Continue) };
+            let span = self.sources.borrow().here(lua, 0);
+            guard.trip(stop, span);
+        }
+        Err(mlua::Error::external(self.stop_fault(&guard)))
+    }
+
+    pub(crate) fn stop_fault(&self, guard: &Guard) -> Fault {
+        let (stop, span) = guard.why().unwrap_or((Stop::Run, None));
+        Fault::new(stop.kind(), stop.message()).span(span)
+    }
+
+    /// Turns an engine message into a fault: finds the place, and names the global that is not there.
+    pub(crate) fn explain(&self, text: &str) -> Fault {
+        let text = text.split("\nstack traceback:").next().unwrap_or(text);
+        let text = text.strip_prefix("runtime error: ").or_else(|| text.strip_prefix("syntax error: ")).unwrap_or(text);
+        let sources = self.sources.borrow();
+        let (span, message) = match sources.split(text) {
+            Some((span, rest)) => (Some(span), rest),
+            None => (None, text),
+        };
+        let fault = Fault::new("error", message).span(span.clone());
+        let nil_call = message.starts_with("attempt to call a nil value");
+        let nil_index = message.starts_with("attempt to index nil with");
+        if (nil_call || nil_index)
+            && let Some(span) = &span
+            && let Some(line) = sources.line(span)
+        {
+            let unknown = self.unknown.borrow();
+            let guilty = unknown.iter().rev().find(|name| {
+                crate::span::find_word(&line, name).is_some_and(|at| {
+                    let rest = line[at + name.len()..].trim_start();
+                    if nil_index {
+                        rest.starts_with(['.', ':', '['])
+                    } else {
+                        rest.starts_with(['(', '{', '"', '\'', '['])
+                    }
+                })
+            });
+            if let Some(name) = guilty {
+                let known = self.known.borrow();
+                let near = sloth_core::suggest::nearest(name, known.iter().map(String::as_str));
+                let mut fault = Fault::new("unknown", format!("`{name}` is not defined")).span(Some(span.clone()));
+                fault.diagnostic.word = Some(name.clone());
+                fault.diagnostic.hint = near.map(|n| format!("did you mean `{n}`?"));
+                return fault;
+            }
+        }
+        fault
+    }
+
+    /// Makes a Rust function one of the language. Its waiting, its errors and its place in the source are taken care of.
+    pub(crate) fn native<F>(self: &Rc<Self>, lua: &Lua, name: &str, function: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Lua, &Rc<Self>, MultiValue) -> Native + 'static,
+    {
+        let raw = self.raw_native(lua, function)?;
+        self.raw.borrow_mut().insert(name.to_owned(), raw.clone());
+        self.wrapped(raw)
+    }
+    /// Gives a raw function its waiting and raising.
+    pub(crate) fn wrapped(&self, raw: Function) -> mlua::Result<Function> {
+        match &*self.wrap.borrow() {
+            Some(wrap) => wrap.call(raw),
+            None => Ok(raw),
+        }
+    }
+    /// The three-valued form of [`Shared::native`]: status, then values, token or error.
+    pub(crate) fn raw_native<F>(self: &Rc<Self>, lua: &Lua, function: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Lua, &Rc<Self>, MultiValue) -> Native + 'static,
+    {
+        let shared = Rc::clone(self);
+        lua.create_function(move |lua, args: MultiValue| {
+            let answer = function(lua, &shared, args);
+            shared.settle(lua, answer)
+        })
+    }
+    /// Turns an answer into the values the wrapper of every function understands.
+    pub(crate) fn settle(self: &Rc<Self>, lua: &Lua, answer: Native) -> mlua::Result<MultiValue> {
+        match answer {
+            Ok(Answer::Values(mut values)) => {
+                values.push_front(LuaValue::Integer(0));
+                Ok(values)
+            }
+            Ok(Answer::Job(job)) => {
+                if self.sched.others_could_run() {
+                    let token = self.sched.prepare(job);
+                    return Ok([LuaValue::Integer(1), LuaValue::Integer(token)].into_iter().collect());
+                }
+                let answer = self.sched.run_here(lua, self, job);
+                self.settle(lua, answer)
+            }
+            Ok(Answer::Park) => Ok([LuaValue::Integer(1), LuaValue::Integer(0)].into_iter().collect()),
+            Err(fault) => {
+                let value = fault.raise(lua, self)?;
+                Ok([LuaValue::Integer(2), value].into_iter().collect())
+            }
+        }
+    }
+}
