@@ -18,6 +18,7 @@ use crate::signals;
 #[derive(Debug, Parser)]
 #[command(
     name = "sloth-runner",
+    bin_name = "sloth-runner",
     version,
     propagate_version = false,
     disable_help_subcommand = false,

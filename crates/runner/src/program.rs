@@ -23,7 +23,7 @@ const VALUES: &str = "values";
 pub struct Source {
     /// Workflow file; or, with `-f`, the stack; or, with `-f` and `--stack`, the workflow's name; or a stack that was run before
     #[arg(value_name = "TARGET")]
-    pub target: Option<String>,
+    pub what: Option<String>,
     /// Workflow file
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -62,7 +62,7 @@ impl Source {
     pub fn find(&self, app: &App) -> Result<Found, CommandError> {
         let looks_like_file =
             |t: &str| Path::new(t).extension().is_some_and(|e| e == "sloth") || Path::new(t).is_file();
-        match (&self.target, &self.file) {
+        match (&self.what, &self.file) {
             (Some(target), None) if looks_like_file(target) => {
                 self.found(PathBuf::from(target), self.stack.clone(), None)
             }

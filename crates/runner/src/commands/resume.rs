@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if any {
         return Ok(Exit::Ok);
     }
-    let source = Source { target: Some(stack.name.clone()), ..Source::default() };
+    let source = Source { what: Some(stack.name.clone()), ..Source::default() };
     run::go(app, &source.find(app)?, &Part::default())
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Would this character change the terminal or the reading order instead of being seen?
-const fn is_hostile(c: char) -> bool {
+fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

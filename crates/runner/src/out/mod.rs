@@ -135,10 +135,14 @@ impl Out {
         }
     }
 
-    /// Talk: dropped with `-q`.
+    /// Talk: one line, escaped, dropped with `-q`.
     pub fn talk(&self, text: &str) {
+        self.say(&escape::line(text));
+    }
+
+    fn say(&self, text: &str) {
         if !self.quiet {
-            self.stderr(&(text.to_owned() + "\n"));
+            self.stderr(&format!("{text}\n"));
         }
     }
 
@@ -149,16 +153,9 @@ impl Out {
         self.stderr(&page.into_text());
     }
 
-    /// Talk for those who asked for more.
-    pub fn detail(&self, text: &str) {
-        if self.verbose {
-            self.talk(text);
-        }
-    }
-
     /// A warning: dropped with `-q`.
     pub fn warn(&self, text: &str) {
-        self.talk(&format!("{} {}", self.talk_theme.warning("warning:"), escape::line(text)));
+        self.say(&format!("{} {}", self.talk_theme.warning("warning:"), escape::line(text)));
     }
 
     /// Writes to standard error; nobody listening is fine.

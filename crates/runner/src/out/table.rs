@@ -16,7 +16,8 @@ impl Table {
     }
     /// Adds a row; text is escaped here.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|c| escape::line(c).into_owned()).collect());
+        let clean = |cell: String| escape::line(&cell).into_owned();
+        self.rows.push(cells.into_iter().map(clean).collect());
     }
     /// No rows?
     pub fn is_empty(&self) -> bool {

@@ -71,7 +71,7 @@ impl LockView {
             ("Reason", reason),
             ("Duration", words::duration(self.held)),
             ("Expires", self.expires.clone()),
-            ("Held by", format!("a {} on {}", self.kind, self.host)),
+            ("Host", self.host.clone()),
         ];
         if let Some(id) = &self.lock_id {
             fields.push(("Lock ID", id.clone()));

@@ -12,8 +12,6 @@ pub mod version;
 pub mod workflow;
 
 use sloth_core::clock::Timestamp;
-use sloth_core::diff::Diff;
-use sloth_core::value::{Value, to_value};
 
 /// What stands where a secret would.
 pub const SENSITIVE: &str = "(sensitive)";
@@ -36,9 +34,4 @@ pub fn maybe_local(at: Option<Timestamp>) -> String {
 /// A duration for programs, in nanoseconds.
 pub fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Attributes that differ, for programs.
-pub fn diff(diff: &Diff) -> Value {
-    to_value(diff)
 }

@@ -244,11 +244,11 @@ fn next_steps(report: &RunReport) -> Vec<String> {
     }
     match report.status {
         RunStatus::Failed => {
-            next.push("mend the cause and run it again; what is done already is not done twice".to_owned())
+            next.push("mend the cause and run it again; what is done already is not done twice".to_owned());
         }
         RunStatus::Interrupted => next.push(format!("`sloth-runner resume {stack}` goes on from here")),
         RunStatus::RolledBack => {
-            next.push("what this run changed was put back; mend the cause and run it again".to_owned())
+            next.push("what this run changed was put back; mend the cause and run it again".to_owned());
         }
         RunStatus::Running | RunStatus::Completed | RunStatus::Crashed => {}
     }
