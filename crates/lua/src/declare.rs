@@ -19,8 +19,8 @@ use crate::shared::{Answer, Native, Shared};
 /// The function of one operation.
 pub(crate) fn operation(lua: &Lua, shared: &Rc<Shared>, operation: Operation) -> mlua::Result<Function> {
     let signature = Signature::new(operation);
-    let name = signature.title();
-    shared.native(lua, &name, move |lua, shared, args| call(lua, shared, &signature, args))
+    let raw = shared.raw_native(lua, move |lua, shared, args| call(lua, shared, &signature, args))?;
+    shared.wrapped(raw)
 }
 
 /// What a call asks for, before it is made.

@@ -103,10 +103,7 @@ impl Fault {
         match error {
             mlua::Error::CallbackError { cause, .. } => Self::from_mlua(shared, cause),
             mlua::Error::WithContext { cause, .. } => Self::from_mlua(shared, cause),
-            mlua::Error::MemoryError(_) => Self::new("limit", format!(
-                "the script needs more memory than it may have ({} MiB)",
-                shared.limits.memory >> 20
-            )),
+            mlua::Error::MemoryError(_) => shared.memory_fault(),
             mlua::Error::RuntimeError(text) => shared.explain(text),
             mlua::Error::SyntaxError { message, .. } => {
                 let mut fault = shared.explain(message);

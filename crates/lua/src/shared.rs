@@ -184,6 +184,11 @@ impl Shared {
         Fault::new(stop.kind(), stop.message()).span(span)
     }
 
+    pub(crate) fn memory_fault(&self) -> Fault {
+        let limit = self.limits.memory >> 20;
+        Fault::new("limit", format!("the script needs more memory than it may have ({limit} MiB)"))
+    }
+
     /// Turns an engine message into a fault: finds the place, and names the global that is not there.
     pub(crate) fn explain(&self, text: &str) -> Fault {
         let text = text.split("\nstack traceback:").next().unwrap_or(text);
@@ -193,6 +198,9 @@ impl Shared {
             Some((span, rest)) => (Some(span), rest),
             None => (None, text),
         };
+        if message == "not enough memory" {
+            return self.memory_fault().span(span);
+        }
         let fault = Fault::new("error", message).span(span.clone());
         let nil_call = message.starts_with("attempt to call a nil value");
         let nil_index = message.starts_with("attempt to index nil with");
