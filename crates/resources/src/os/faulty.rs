@@ -54,8 +54,8 @@ impl Look for Faulty {
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
         self.inner.entry(path, want)
     }
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
-        self.inner.read(path, limit)
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
+        self.inner.read(path, limit, follow)
     }
     fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
         self.inner.list(path)

@@ -49,7 +49,7 @@ impl Look for Void {
         let meta = Meta { sort: Sort::Directory, mode: 0o755, uid: 0, gid: 0, size: 0, links: 2, stamp };
         Ok((path == "/").then_some(Entry { meta, content: None, target: None }))
     }
-    fn read(&self, _: &str, _: u64) -> Result<Option<Arc<[u8]>>, OsError> {
+    fn read(&self, _: &str, _: u64, _: bool) -> Result<Option<Arc<[u8]>>, OsError> {
         Ok(None)
     }
     fn list(&self, _: &str) -> Result<Vec<OsString>, OsError> {

@@ -183,11 +183,12 @@ pub trait Look: Send + Sync {
     /// # Errors
     /// It cannot be told.
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError>;
-    /// The content of a regular file, not following a link in the last component; `None` when nothing is there.
+    /// The content of a regular file; `None` when nothing is there. Links another user could have put on the way are
+    /// refused, so that nobody has us show what only we may read.
     ///
     /// # Errors
     /// It cannot be read, is not a file or is longer than `limit`.
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError>;
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError>;
     /// Names in a directory, sorted.
     ///
     /// # Errors

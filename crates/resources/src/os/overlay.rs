@@ -198,7 +198,15 @@ impl<L: Look + ?Sized> Overlay<L> {
             ),
             errno: Some(Errno::NOENT.raw_os_error()),
         };
-        let resolved = self.resolve(nodes, path, follow)?.ok_or_else(missing)?;
+        let Some(resolved) = self.resolve(nodes, path, follow)? else {
+            let there = match self.resolve(nodes, dir, true)? {
+                Some(dir) => self.at(nodes, &dir)?,
+                None => None,
+            };
+            return Err(there.map_or_else(missing, |_| {
+                OsError::failed(format!("using `{path}`"), format!("`{dir}` is not a directory"))
+            }));
+        };
         let parent = resolved.rsplit_once('/').map_or("", |(parent, _)| parent);
         match self.at(nodes, parent)? {
             Some(node) if node.meta.sort == Sort::Directory => Ok((resolved, node.meta)),
@@ -282,19 +290,19 @@ impl<L: Look + ?Sized> Look for Overlay<L> {
         Ok(Some(Entry { meta: node.meta, content, target }))
     }
 
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
         if !self.touched.load(Ordering::Acquire) {
-            return self.base.read(path, limit);
+            return self.base.read(path, limit, follow);
         }
         let nodes = self.nodes();
-        let Some(resolved) = self.resolve(&nodes, path, false)? else { return Ok(None) };
+        let Some(resolved) = self.resolve(&nodes, path, follow)? else { return Ok(None) };
         let Some(node) = self.at(&nodes, &resolved)? else { return Ok(None) };
         match node.body {
             Body::File { bytes, .. } if bytes.len() as u64 <= limit => Ok(Some(bytes)),
             Body::File { .. } => {
                 Err(OsError::failed(format!("reading `{path}`"), format!("it is longer than {limit} bytes")))
             }
-            Body::Base(_) => self.base.read(&resolved, limit),
+            Body::Base(_) => self.base.read(&resolved, limit, false),
             _ => Err(OsError::failed(format!("reading `{path}`"), "it is not a regular file")),
         }
     }
@@ -350,7 +358,7 @@ impl<L: Look + ?Sized> Touch for Overlay<L> {
             let dir = resolved.rsplit_once('/').map_or("", |(dir, _)| dir);
             let copy = format!("{dir}/{backup}");
             let body = match old.body {
-                Body::Base(_) => match self.base.read(&resolved, u64::MAX)? {
+                Body::Base(_) => match self.base.read(&resolved, u64::MAX, false)? {
                     Some(bytes) => Body::File { digest: Digest::of(&bytes), bytes },
                     None => return Err(OsError::Moved(path.to_owned())),
                 },

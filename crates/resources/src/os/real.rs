@@ -69,10 +69,38 @@ impl Real {
         }
     }
 
+    /// The way through a link, which must not be one that another user could have put there.
+    fn entry_followed(path: &str, want: Want) -> Result<Option<Entry>, OsError> {
+        let failed = |errno| OsError::errno(format!("reading `{path}`"), errno);
+        if want.content_up_to == 0 {
+            // That something is there is no secret.
+            return match rustix::fs::statat(CWD, path, AtFlags::empty()) {
+                Ok(stat) => Ok(Some(Entry { meta: meta(&stat), content: None, target: None })),
+                Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+                Err(errno) => Err(failed(errno)),
+            };
+        }
+        let place = match place::find(path, true, None) {
+            Err(error) if error.is(Errno::NOENT) => return Ok(None),
+            other => other?,
+        };
+        let Some(stat) = place.stat().map_err(failed)? else { return Ok(None) };
+        let meta = meta(&stat);
+        let wanted = meta.sort == Sort::File && meta.size <= want.content_up_to && want.content_up_to > 0;
+        let content = match wanted {
+            true => {
+                let flags = READ | OFlags::NOFOLLOW;
+                let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
+                Some(digest(&fd, meta.size).map_err(failed)?)
+            }
+            false => None,
+        };
+        Ok(Some(Entry { meta, content, target: None }))
+    }
+
     /// The way for what cannot be opened: links, files we may not read, sockets.
     fn entry_unopened(path: &str, want: Want, cause: Option<Errno>) -> Result<Option<Entry>, OsError> {
-        let flags = if want.follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let stat = match rustix::fs::statat(CWD, path, flags) {
+        let stat = match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(errno) => return Err(OsError::errno(format!("reading `{path}`"), errno)),
@@ -140,10 +168,13 @@ fn digest(fd: &OwnedFd, size: u64) -> Result<Digest, Errno> {
 impl Look for Real {
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
         // Opening a device may do something, so what is below /dev is only looked at from outside.
+        if want.follow {
+            return Self::entry_followed(path, want);
+        }
         if path.starts_with("/dev/") {
             return Self::entry_unopened(path, want, None);
         }
-        let mut flags = if want.follow { self.read } else { self.read | OFlags::NOFOLLOW };
+        let mut flags = self.read | OFlags::NOFOLLOW;
         let fd = loop {
             match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
                 Ok(fd) => break fd,
@@ -164,9 +195,13 @@ impl Look for Real {
         Ok(Some(Entry { meta, content, target: None }))
     }
 
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
         let failed = |errno| OsError::errno(format!("reading `{path}`"), errno);
-        let fd = match rustix::fs::openat(CWD, path, READ | OFlags::NOFOLLOW, Mode::empty()) {
+        let place = match place::find(path, follow, None) {
+            Err(error) if error.is(Errno::NOENT) => return Ok(None),
+            other => other?,
+        };
+        let fd = match rustix::fs::openat(&place.dir, &place.name, READ | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(errno) => return Err(failed(errno)),

@@ -32,8 +32,8 @@ impl Look for Rooted {
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
         self.inner.entry(&self.path(path), want)
     }
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
-        self.inner.read(&self.path(path), limit)
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
+        self.inner.read(&self.path(path), limit, follow)
     }
     fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
         self.inner.list(&self.path(path))

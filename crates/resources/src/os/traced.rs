@@ -35,9 +35,9 @@ impl Look for Traced {
         self.note("entry", path);
         self.inner.entry(path, want)
     }
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Arc<[u8]>>, OsError> {
+    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
         self.note("read", path);
-        self.inner.read(path, limit)
+        self.inner.read(path, limit, follow)
     }
     fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
         self.note("list", path);

@@ -213,7 +213,7 @@ impl Resource for Custom {
             (false, None) => {}
             (false, Some(live)) => diff.compare(PRESENCE, Some(live.value.clone()), None),
             (true, None) => {
-                diff.compare(PRESENCE, None, Some(spec.expect.clone().unwrap_or(Value::Bool(true))))
+                diff.compare(PRESENCE, None, Some(spec.expect.clone().unwrap_or(Value::Bool(true))));
             }
             (true, Some(live)) => {
                 if let Some(expect) = &spec.expect {

@@ -98,14 +98,15 @@ impl Text {
         let ends_in_newline = bytes.ends_with(b"\n");
         let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let lines: Vec<Vec<u8>> = body.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-        // Only when every line has it, it is an ending and not a part of the line.
-        let (last, others) = lines.split_last().map_or((&[][..], &[][..]), |(l, o)| (&l[..], o));
-        let carriage_returns = others.iter().all(|l| l.ends_with(b"\r"))
-            && (last.ends_with(b"\r") || (!ends_in_newline && !others.is_empty()));
-        let lines = match carriage_returns {
-            true => lines.iter().map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect(),
-            false => lines,
-        };
+        // Only when every line that ends has it, it is an ending and not a part of the line.
+        let ended = lines.len() - usize::from(!ends_in_newline);
+        let carriage_returns = ended > 0 && lines[..ended].iter().all(|l| l.ends_with(b"\r"));
+        let mut lines = lines;
+        if carriage_returns {
+            for line in &mut lines[..ended] {
+                line.pop();
+            }
+        }
         Self { lines, ends_in_newline, carriage_returns }
     }
 
@@ -147,7 +148,7 @@ pub(super) struct Loaded {
 /// Reads a file; `None` when it is missing.
 pub(super) fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, ProbeError> {
     let Some(entry) = os.entry(path, Want::default())? else { return Ok(None) };
-    let Some(bytes) = os.read(path, CAPTURE_LIMIT)? else { return Ok(None) };
+    let Some(bytes) = os.read(path, CAPTURE_LIMIT, false)? else { return Ok(None) };
     let expect = Expect::This(entry.meta.stamp);
     Ok(Some(Loaded { text: Text::parse(&bytes), bytes: bytes.to_vec(), expect }))
 }

@@ -159,11 +159,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             PATH,
             SOURCE,
             VALIDATE,
-            Param::new("vars", ParamType::Map, "Variables of the template").or(&[
-                "context",
-                "data",
-                "variables",
-            ]),
+            Param::new("vars", ParamType::Map, "Variables of the template").or(&["context", "variables"]),
         ],
         &["src", "path"],
         "Makes sure that a file has the content a template makes",

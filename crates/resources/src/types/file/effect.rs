@@ -204,6 +204,10 @@ pub(super) fn delete(
     live: Option<&FileState>,
 ) -> Result<Option<FileState>, ApplyError> {
     let Some(live) = live else { return Ok(None) };
+    if live.follow {
+        work.note(format!("what `{id}` points to stays, because it was written through a link"));
+        return Ok(Some(live.clone()));
+    }
     // Gone already is as good as removed.
     if work.os.entry(id, super::want(None))?.is_none() {
         return Ok(None);

@@ -41,6 +41,7 @@ const KIND: Kind = Kind {
     doc: "Whatever is at a path: a file, a directory, a link, or nothing",
     attributes: &[
         attribute("content", ParamType::Text, "SHA-256 of a file's content"),
+        attribute("follow", ParamType::Bool, "It was looked at through a link, as the wish said"),
         attribute("group", ParamType::Text, "Group"),
         Attribute {
             name: "kind",
@@ -89,6 +90,7 @@ fn state(
         group: called(os.group_name(meta.gid), meta.gid, spec.and_then(|s| s.group.as_ref())),
         target,
         tree: None,
+        follow: want(spec).follow,
     }
 }
 
@@ -211,7 +213,7 @@ impl Resource for File {
             if attribute.name == "content" {
                 let there = match attribute.from {
                     None => Some(Arc::from([].as_slice())),
-                    Some(_) => os.read(id, TEXT_DIFF_LIMIT as u64).ok().flatten(),
+                    Some(_) => os.read(id, TEXT_DIFF_LIMIT as u64, want(Some(spec)).follow).ok().flatten(),
                 };
                 let to = format!("{id} (wished)");
                 attribute.text = there.and_then(|there| unified(&there, blob.bytes(), id, &to));
@@ -254,6 +256,7 @@ impl Resource for File {
             group: Some(Arc::clone(&state.group)),
             target: state.target.clone(),
             tree: state.tree,
+            follow: state.follow,
             ..FileSpec::default()
         };
         let contents = state.content.into_iter().chain(state.tree).collect();
@@ -266,7 +269,7 @@ impl Resource for File {
                 captured.left_out.push(digest);
                 return Ok(captured);
             }
-            let bytes = os.read(id, CAPTURE_LIMIT)?.unwrap_or_default();
+            let bytes = os.read(id, CAPTURE_LIMIT, live.follow)?.unwrap_or_default();
             let blob = Blob::new(bytes);
             if blob.digest() != digest {
                 return Err(ProbeError::new(format!("`{id}`"), "it changed while it was being read"));

@@ -92,7 +92,7 @@ fn collect(
                 if entry.meta.size > CAPTURE_LIMIT || bytes.len() as u64 + entry.meta.size > TREE_LIMIT {
                     return Ok(false);
                 }
-                let content = os.read(&full, CAPTURE_LIMIT)?.unwrap_or_default();
+                let content = os.read(&full, CAPTURE_LIMIT, false)?.unwrap_or_default();
                 item.size = Some(content.len() as u64);
                 bytes.extend_from_slice(&content);
             }

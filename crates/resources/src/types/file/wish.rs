@@ -166,4 +166,7 @@ pub struct FileState {
     /// Digest of everything below a directory; only when it is about to be removed with everything in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Digest>,
+    /// It was looked at through a link, as the wish said.
+    #[serde(default, skip_serializing_if = "no")]
+    pub follow: bool,
 }
