@@ -23,8 +23,9 @@ pub struct Args {
 /// # Errors
 /// The file is not valid.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let program = Loaded::load(app, &args.source.find(app)?)?;
+    let found = args.source.find(app)?;
+    let program = Loaded::load(app, &found)?;
     let graph = TaskGraph::build(&program.workflow().tasks).map_err(EngineError::from)?;
-    app.out.show(&WorkflowView::new(program.workflow(), &graph));
+    app.out.show(&WorkflowView::new(&found.file, program.workflow(), &graph));
     Ok(Exit::Ok)
 }

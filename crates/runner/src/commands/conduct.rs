@@ -103,7 +103,9 @@ pub fn show_ask_do(
         app.out.talk(wish.nothing);
         return Ok(None);
     }
-    app.out.talk_page(&view);
+    if !(app.out.quiet && consent.given(app)) {
+        app.out.talk_page(&view);
+    }
     if !consent.ask(app, wish.question)? {
         return Ok(None);
     }

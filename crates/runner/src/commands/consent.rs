@@ -15,7 +15,8 @@ pub struct Consent {
 }
 
 impl Consent {
-    fn given(self, app: &App) -> bool {
+    /// Was the answer given on the command line?
+    pub const fn given(self, app: &App) -> bool {
         self.force || app.globals.yes
     }
 

@@ -32,12 +32,17 @@ fn print_attribute(page: &mut Page, indent: usize, attribute: &AttributeDiff) {
         return;
     }
     let side = |value: Option<&sloth_core::value::Value>| {
-        value.map_or_else(
-            || "(none)".to_owned(),
-            |v| escape::line(&words::short_value(v, VALUE_LIMIT)).into_owned(),
-        )
+        value.map_or_else(|| "(none)".to_owned(), |v| escape::line(&short(v)).into_owned())
     };
     let (from, to) = (side(attribute.from.as_ref()), side(attribute.to.as_ref()));
     let text = if attribute.from.is_none() { to } else { format!("{from} → {to}") };
     page.raw(&format!("{pad}{name}: {text}{replaces}"));
+}
+
+/// A value on one line; of a digest, as much as tells it apart.
+fn short(value: &sloth_core::value::Value) -> String {
+    match value.as_str().and_then(|text| text.parse::<sloth_core::digest::Digest>().ok()) {
+        Some(digest) => digest.short(),
+        None => words::short_value(value, VALUE_LIMIT),
+    }
 }

@@ -209,6 +209,9 @@ impl Human for PlanView {
         }
         self.tail(page);
         page.gap();
+        if order.is_empty() && self.orphans.is_empty() && self.steps.iter().all(|s| s.task().is_some()) {
+            page.line("Nothing to change: everything is as wished");
+        }
         let line = format!("Total: {}", self.summary.sentence());
         page.line(&line);
     }

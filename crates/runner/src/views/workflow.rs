@@ -29,12 +29,12 @@ struct TaskView {
 }
 
 impl WorkflowView {
-    /// A workflow with its tasks in the order in which they run.
-    pub fn new(workflow: &Workflow, graph: &TaskGraph) -> Self {
+    /// A workflow with its tasks in the order in which they run; `file` as it was typed.
+    pub fn new(file: &std::path::Path, workflow: &Workflow, graph: &TaskGraph) -> Self {
         let order = graph.order();
         let tasks = order.iter().filter_map(|&at| workflow.tasks.get(at));
         Self {
-            file: workflow.file.clone(),
+            file: file.display().to_string(),
             name: workflow.name.clone(),
             description: workflow.description.clone(),
             version: workflow.version.clone(),

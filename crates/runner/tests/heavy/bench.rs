@@ -56,6 +56,19 @@ impl Bench {
         let out = self.expect(0, args);
         serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}\n{out}"))
     }
+    /// Addresses of what a plan of this file would change; empty means nothing is left to do.
+    pub fn left_to_do(&self, file: &str) -> Vec<String> {
+        let plan = self.json(&["plan", "-f", file, "-o", "json"]);
+        let steps = plan["steps"].as_array().unwrap_or_else(|| panic!("{plan}"));
+        let open = steps.iter().filter(|s| s["step"] == "resource" && s["action"] != "noop");
+        open.map(|s| format!("{} {}", s["action"], s["address"])).collect()
+    }
+    /// Runs of a stack that came to their end.
+    pub fn completed_runs(&self, stack: &str) -> usize {
+        let history = self.json(&["stack", "history", stack, "-n", "0", "-o", "json"]);
+        let runs = history.as_array().unwrap();
+        runs.iter().filter(|r| r["operation"] == "run" && r["status"] == "completed").count()
+    }
     pub fn spawn(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }

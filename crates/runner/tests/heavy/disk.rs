@@ -29,10 +29,7 @@ fn recovers(bench: &Bench, root: &Path, what: &str) {
             "{what}"
         );
     }
-    let plan = bench.json(&["plan", "-f", "disk.sloth", "-o", "json"]);
-    for word in ["created", "updated", "deleted"] {
-        assert_eq!(plan["counts"][word], 0, "{what}: {plan}");
-    }
+    assert_eq!(bench.left_to_do("disk.sloth"), [""; 0], "{what}: a further run would change something");
     bench.expect(0, &["doctor"]);
     bench.expect(0, &["stack", "destroy", "disk", "--yes"]);
     assert_eq!(
@@ -93,7 +90,7 @@ fn heavy_every_write_and_flush_fails_once() {
             if output.status.code() == Some(0) {
                 // Acknowledged although something failed: then it must all be there.
                 let list = bench.json(&["stack", "resources", "disk", "-o", "json"]);
-                assert_eq!(list["resources"].as_array().map(Vec::len), Some(8), "{what}\n{said}\n{list}");
+                assert_eq!(list.as_array().map(Vec::len), Some(8), "{what}\n{said}\n{list}");
             }
             recovers(&bench, &root, &what);
         }
