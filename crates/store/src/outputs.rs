@@ -25,6 +25,12 @@ const REPLACE: &str =
 const REMOVE: &str = "DELETE FROM output_rows WHERE stack = ?1 AND name = ?2";
 const ENDED_NOW: &str =
     "SELECT EXISTS (SELECT 1 FROM output_history WHERE stack = ?1 AND to_version = ?2 AND name = ?3)";
+const ENDED_SAME: &str = "SELECT EXISTS (SELECT 1 FROM output_history \
+                          WHERE stack = ?1 AND to_version = ?2 AND name = ?3 AND digest = ?4)";
+const BRING_BACK: &str = "INSERT OR REPLACE INTO output_rows (stack, name, from_version, digest, body) \
+                          SELECT stack, name, from_version, digest, body FROM output_history \
+                            WHERE stack = ?1 AND to_version = ?2 AND name = ?3";
+const UNEND: &str = "DELETE FROM output_history WHERE stack = ?1 AND to_version = ?2 AND name = ?3";
 
 impl Session<'_> {
     /// All outputs of a stack at one point.
@@ -52,6 +58,17 @@ impl Session<'_> {
         let (conn, writing, stack) = self.target()?;
         let (text, digest) = output_body(output);
         let (num, next, name) = (stack.num, stack.next(), &output.name);
+        let key = (Part::Output, name.clone());
+        if (stack.pending || writing.changes.contains_key(&key))
+            && conn
+                .prepare_cached(ENDED_SAME)?
+                .query_row(params![num, next, name, digest.as_bytes()], |row| row.get::<_, bool>(0))?
+        {
+            conn.prepare_cached(BRING_BACK)?.execute(params![num, next, name])?;
+            conn.prepare_cached(UNEND)?.execute(params![num, next, name])?;
+            writing.changes.insert(key, Net::Nothing);
+            return Ok(());
+        }
         let row = params![num, name, next, digest.as_bytes(), text];
         if conn.prepare_cached(INSERT)?.execute(row)? == 0 {
             let (from, old): (u64, [u8; 32]) = conn
@@ -65,7 +82,7 @@ impl Session<'_> {
             }
             conn.prepare_cached(REPLACE)?.execute(row)?;
         }
-        writing.changes.insert((Part::Output, name.clone()), Net::Written(digest));
+        writing.changes.insert(key, Net::Written(digest));
         Ok(())
     }
 

@@ -39,6 +39,13 @@ const REPLACE: &str = "UPDATE resource_rows SET from_version = ?3, created_at = 
 const REMOVE: &str = "DELETE FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const ENDED_NOW: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
                          WHERE stack = ?1 AND to_version = ?2 AND address = ?3)";
+const ENDED_SAME: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
+                          WHERE stack = ?1 AND to_version = ?2 AND address = ?3 AND digest = ?4)";
+const BRING_BACK: &str = "INSERT OR REPLACE INTO resource_rows \
+                            (stack, address, from_version, created_at, updated_at, digest, body) \
+                          SELECT stack, address, from_version, created_at, updated_at, digest, body \
+                            FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
+const UNEND: &str = "DELETE FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM stacks WHERE id <> ?1 AND deleted_at IS NULL)";
 const OWNER: &str = "SELECT s.name FROM resource_rows r JOIN stacks s ON s.num = r.stack \
                      WHERE r.address = ?1 AND s.id <> ?2 AND s.deleted_at IS NULL ORDER BY s.num LIMIT 1";
@@ -117,6 +124,19 @@ impl Session<'_> {
         let digest = Digest::of(text.as_bytes());
         let (created, updated) = (recorded.created_at.as_nanos(), recorded.updated_at.as_nanos());
         let (num, next) = (stack.num, stack.next());
+        let key = (Part::Resource, address);
+        let address = &key.1;
+        // What was changed and is put back to what it was at the head has not changed.
+        if (stack.pending || writing.changes.contains_key(&key))
+            && conn
+                .prepare_cached(ENDED_SAME)?
+                .query_row(params![num, next, address, digest.as_bytes()], |row| row.get::<_, bool>(0))?
+        {
+            conn.prepare_cached(BRING_BACK)?.execute(params![num, next, address])?;
+            conn.prepare_cached(UNEND)?.execute(params![num, next, address])?;
+            writing.changes.insert(key, Net::Nothing);
+            return Ok(());
+        }
         let row = params![num, address, next, created, updated, digest.as_bytes(), text];
         if conn.prepare_cached(INSERT)?.execute(row)? == 0 {
             let (from, old): (u64, [u8; 32]) = conn
@@ -130,7 +150,7 @@ impl Session<'_> {
             }
             conn.prepare_cached(REPLACE)?.execute(row)?;
         }
-        writing.changes.insert((Part::Resource, address), Net::Written(digest));
+        writing.changes.insert(key, Net::Written(digest));
         Ok(())
     }
 

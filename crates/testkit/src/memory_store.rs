@@ -1,1 +1,1043 @@
-//! The store in memory: the specification of the port.
+//! The store in memory: the specification of the port, written as plainly as possible.
+//!
+//! A transaction is a copy of the world that replaces it at commit. [`MemoryStore::reopen`] gives another store on the
+//! same world, as another process would have.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sloth_core::actor::Actor;
+use sloth_core::address::Address;
+use sloth_core::clock::{Clock, Timestamp};
+use sloth_core::digest::{Blob, Digest};
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::event::{Event, EventType, Severity, StoredEvent};
+use sloth_core::id::{EventId, LockId, OperationId, RunId, StackId};
+use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent, StepState, next_state};
+use sloth_core::lease::{Fence, Lease, LeaseError, LeaseInfo, LeaseKind, LeaseRequest};
+use sloth_core::operation::Operation;
+use sloth_core::output::Output;
+use sloth_core::recorded::Recorded;
+use sloth_core::run::Run;
+use sloth_core::stack::Stack;
+use sloth_core::store::{
+    Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases, OperationRecord,
+    PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs, ReadResources, ReadRuns,
+    ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn, VersionAt, View, Wait,
+    WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns, WriteStacks, WriteValues,
+};
+use sloth_core::value::{Value, canonical, to_value};
+use sloth_core::value_entry::ValueEntry;
+use sloth_core::version::{Snapshot, Version, VersionInfo};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Contents of a stack at one point.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Content {
+    resources: BTreeMap<String, Recorded>,
+    outputs: BTreeMap<String, Output>,
+}
+
+impl Content {
+    /// Name, whether it is a resource, and digest of everything.
+    fn digests(&self) -> BTreeMap<(bool, &str), Digest> {
+        let resources = self.resources.iter().map(|(name, r)| ((true, name.as_str()), r.digest()));
+        let outputs =
+            self.outputs.iter().map(|(name, o)| ((false, name.as_str()), Digest::of_value(&to_value(o))));
+        resources.chain(outputs).collect()
+    }
+}
+
+#[derive(Clone)]
+struct StackEntry {
+    stack: Stack,
+    deleted: bool,
+    fence: u64,
+    /// Index n is version n; index 0 is the empty stack.
+    history: Vec<(Option<VersionInfo>, Content)>,
+    /// The newest content, sealed or not.
+    newest: Content,
+    runs: Vec<Run>,
+    events: Vec<StoredEvent>,
+    findings: Vec<Finding>,
+    open_findings: Vec<Finding>,
+    handlers: Vec<PendingHandler>,
+    leases: Vec<Held>,
+    waiters: Vec<(u64, String, Option<LockId>)>,
+}
+
+impl StackEntry {
+    fn head(&self) -> Version {
+        Version((self.history.len() - 1) as u64)
+    }
+    fn sealed(&self) -> &Content {
+        &self.history[self.history.len() - 1].1
+    }
+    fn pending(&self) -> bool {
+        self.newest.digests() != self.sealed().digests()
+    }
+    fn shown(&self) -> Stack {
+        Stack { head: self.head(), ..self.stack.clone() }
+    }
+}
+
+#[derive(Clone)]
+struct Held {
+    info: LeaseInfo,
+    expires_boot: i64,
+}
+
+#[derive(Clone, Default)]
+struct World {
+    stacks: BTreeMap<StackId, StackEntry>,
+    operations: Vec<Operation>,
+    events: Vec<StoredEvent>,
+    values: BTreeMap<(String, String), ValueEntry>,
+    value_locks: BTreeMap<String, (String, Timestamp)>,
+    tickets: u64,
+}
+
+struct Step {
+    intention: Intention,
+    captured: Vec<Blob>,
+    state: StepState,
+    result: Option<Value>,
+}
+
+#[derive(Default)]
+struct RunSteps {
+    stack: Option<StackId>,
+    steps: BTreeMap<u64, Step>,
+}
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    world: Mutex<Arc<World>>,
+    /// Is a transaction open?
+    pen: Mutex<bool>,
+    pen_back: Condvar,
+    blobs: Mutex<BTreeMap<Digest, Blob>>,
+    runs: Mutex<BTreeMap<RunId, RunSteps>>,
+}
+
+/// A store that forgets everything when the last handle is dropped.
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn conflict(what: impl Into<String>) -> StoreError {
+    StoreError::Conflict(what.into())
+}
+
+fn unknown(id: &StackId) -> StoreError {
+    conflict(format!("there is no stack with id `{id}`"))
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let shared = Shared {
+            clock,
+            world: Mutex::default(),
+            pen: Mutex::new(false),
+            pen_back: Condvar::new(),
+            blobs: Mutex::default(),
+            runs: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+    /// Another store on the same world.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        self.clone()
+    }
+    fn world(&self) -> Arc<World> {
+        Arc::clone(&lock(&self.shared.world))
+    }
+    fn take_pen(&self) -> Result<Pen<'_>> {
+        let mut busy = lock(&self.shared.pen);
+        let end = Instant::now() + Duration::from_secs(10);
+        while *busy {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(StoreError::Busy {
+                    location: self.location(),
+                    why: "another transaction of this process is still open".to_owned(),
+                });
+            }
+            busy = self.shared.pen_back.wait_timeout(busy, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *busy = true;
+        Ok(Pen(&self.shared))
+    }
+    /// Changes the world outside of a transaction.
+    fn change<T>(&self, work: impl FnOnce(&mut World) -> T) -> Result<T> {
+        let _pen = self.take_pen()?;
+        let mut world = World::clone(&self.world());
+        let answer = work(&mut world);
+        *lock(&self.shared.world) = Arc::new(world);
+        Ok(answer)
+    }
+    fn session<'s>(&'s self, write: Option<(Intent, Pen<'s>)>) -> Session<'s> {
+        let (intent, pen) = write.unzip();
+        Session { store: self, world: World::clone(&self.world()), intent, _pen: pen, made: vec![] }
+    }
+}
+
+/// Held by whoever changes the world.
+struct Pen<'s>(&'s Shared);
+
+impl Drop for Pen<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.pen) = false;
+        self.0.pen_back.notify_one();
+    }
+}
+
+impl Store for MemoryStore {
+    fn location(&self) -> String {
+        "memory".to_owned()
+    }
+    fn view(&self) -> Result<Box<dyn View + '_>> {
+        Ok(Box::new(self.session(None)))
+    }
+    fn begin(&self, intent: Intent) -> Result<Box<dyn Txn + '_>> {
+        let pen = self.take_pen()?;
+        if let Some((id, ..)) = &intent.stack
+            && !self.world().stacks.contains_key(id)
+        {
+            return Err(unknown(id));
+        }
+        Ok(Box::new(self.session(Some((intent, pen)))))
+    }
+    fn leases(&self) -> &dyn Leases {
+        self
+    }
+    fn blobs(&self) -> &dyn Blobs {
+        self
+    }
+    fn journal(&self) -> &dyn Journal {
+        self
+    }
+    fn check(&self, _: bool) -> Result<Vec<CheckFinding>> {
+        Ok(Vec::new())
+    }
+    fn facts(&self) -> Result<Value> {
+        Ok(serde_json::json!({ "engine": "memory", "location": "memory" }))
+    }
+}
+
+/// A view, or a transaction when it has an intent.
+struct Session<'s> {
+    store: &'s MemoryStore,
+    world: World,
+    intent: Option<Intent>,
+    _pen: Option<Pen<'s>>,
+    made: Vec<StackId>,
+}
+
+impl Session<'_> {
+    fn now(&self) -> Timestamp {
+        self.store.shared.clock.now()
+    }
+    fn content(&self, stack: &StackId, at: VersionAt) -> Result<Option<&Content>> {
+        let Some(entry) = self.world.stacks.get(stack) else { return Ok(None) };
+        match at {
+            VersionAt::Head if self.intent.is_some() => Ok(Some(&entry.newest)),
+            VersionAt::Head => Ok(Some(entry.sealed())),
+            VersionAt::Number(version) => {
+                let index = usize::try_from(version.0).unwrap_or(usize::MAX);
+                match entry.history.get(index) {
+                    Some((_, content)) => Ok(Some(content)),
+                    None => Err(conflict(format!(
+                        "stack `{}` has no version {version}, its newest is {}",
+                        entry.stack.name,
+                        entry.head()
+                    ))),
+                }
+            }
+        }
+    }
+    fn target(&mut self) -> Result<&mut StackEntry> {
+        let id = self.intent.as_ref().and_then(|i| i.stack.as_ref()).map(|(id, ..)| id.clone());
+        let id = id.ok_or_else(|| conflict("this change needs a stack and the lease on it"))?;
+        self.world.stacks.get_mut(&id).ok_or_else(|| unknown(&id))
+    }
+    fn held(&mut self, id: &StackId) -> Result<&mut StackEntry> {
+        let held = self.intent.as_ref().and_then(|i| i.stack.as_ref()).is_some_and(|(held, ..)| held == id);
+        if !held && !self.made.contains(id) {
+            return Err(conflict(format!("changing the stack with id `{id}` needs the lease on it")));
+        }
+        self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))
+    }
+    fn name_taken(&self, name: &str, except: &StackId) -> Result<()> {
+        let taken = self.world.stacks.values().any(|e| !e.deleted && e.stack.name == name && e.stack.id != *except);
+        if taken { Err(conflict(format!("there is a stack `{name}` already"))) } else { Ok(()) }
+    }
+    fn alive(&self) -> impl Iterator<Item = &StackEntry> {
+        self.world.stacks.values().filter(|e| !e.deleted)
+    }
+}
+
+impl ReadStacks for Session<'_> {
+    fn stack_find(&self, text: &str) -> Result<StackMatch> {
+        let exact = self
+            .alive()
+            .find(|e| e.stack.name == text)
+            .or_else(|| self.alive().find(|e| e.stack.id.as_str() == text));
+        if let Some(entry) = exact {
+            return Ok(StackMatch::One(Box::new(entry.shown())));
+        }
+        if text.chars().count() < 4 {
+            return Ok(StackMatch::None);
+        }
+        let mut found: Vec<Stack> =
+            self.alive().filter(|e| e.stack.id.as_str().starts_with(text)).map(StackEntry::shown).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(match found.len() {
+            0 => StackMatch::None,
+            1 => StackMatch::One(Box::new(found.remove(0))),
+            _ => StackMatch::Many(found.into_iter().map(|s| s.name).collect()),
+        })
+    }
+    fn stack_get(&self, id: &StackId) -> Result<Option<Stack>> {
+        Ok(self.world.stacks.get(id).map(StackEntry::shown))
+    }
+    fn stack_list(&self) -> Result<Vec<Stack>> {
+        let mut all: Vec<Stack> = self.alive().map(StackEntry::shown).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+}
+
+impl WriteStacks for Session<'_> {
+    fn stack_insert(&mut self, stack: &Stack) -> Result<()> {
+        if stack.head != Version::ZERO {
+            return Err(conflict("a new stack has no versions"));
+        }
+        self.name_taken(&stack.name, &stack.id)?;
+        if self.world.stacks.contains_key(&stack.id) {
+            return Err(conflict(format!("there is a stack `{}` already", stack.name)));
+        }
+        self.made.push(stack.id.clone());
+        let entry = StackEntry {
+            stack: stack.clone(),
+            deleted: false,
+            fence: 0,
+            history: vec![(None, Content::default())],
+            newest: Content::default(),
+            runs: vec![],
+            events: vec![],
+            findings: vec![],
+            open_findings: vec![],
+            handlers: vec![],
+            leases: vec![],
+            waiters: vec![],
+        };
+        self.world.stacks.insert(stack.id.clone(), entry);
+        Ok(())
+    }
+    fn stack_update(&mut self, stack: &Stack) -> Result<()> {
+        let deleted = self.held(&stack.id)?.deleted;
+        if !deleted {
+            self.name_taken(&stack.name, &stack.id)?;
+        }
+        self.held(&stack.id)?.stack = stack.clone();
+        Ok(())
+    }
+    fn stack_trash(&mut self, id: &StackId) -> Result<()> {
+        self.held(id)?.deleted = true;
+        Ok(())
+    }
+    fn stack_untrash(&mut self, id: &StackId) -> Result<()> {
+        let name = self.held(id)?.stack.name.clone();
+        self.name_taken(&name, id)?;
+        self.held(id)?.deleted = false;
+        Ok(())
+    }
+}
+
+impl ReadResources for Session<'_> {
+    fn resource_get(&self, stack: &StackId, address: &Address, at: VersionAt) -> Result<Option<Recorded>> {
+        Ok(self.content(stack, at)?.and_then(|c| c.resources.get(&address.to_string()).cloned()))
+    }
+    fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>> {
+        Ok(self.content(stack, at)?.map(|c| c.resources.values().cloned().collect()).unwrap_or_default())
+    }
+    fn resource_count(&self, stack: &StackId) -> Result<u64> {
+        Ok(self.content(stack, VersionAt::Head)?.map_or(0, |c| c.resources.len() as u64))
+    }
+    fn resource_owners(&self, except: &StackId, addresses: &[&Address]) -> Result<Vec<(Address, String)>> {
+        let owner = |address: &&Address| {
+            let name = address.to_string();
+            let owner =
+                self.alive().find(|e| e.stack.id != *except && e.newest.resources.contains_key(&name))?;
+            Some(((*address).clone(), owner.stack.name.clone()))
+        };
+        Ok(addresses.iter().filter_map(owner).collect())
+    }
+}
+
+impl WriteResources for Session<'_> {
+    fn resource_put(&mut self, recorded: &Recorded) -> Result<()> {
+        let entry = self.target()?;
+        let name = recorded.address.to_string();
+        let digest = recorded.digest();
+        if entry.newest.resources.get(&name).is_some_and(|old| old.digest() == digest) {
+            return Ok(());
+        }
+        // What is put back to what it was at the head has not changed.
+        let before = entry.sealed().resources.get(&name).filter(|old| old.digest() == digest).cloned();
+        entry.newest.resources.insert(name, before.unwrap_or_else(|| recorded.clone()));
+        Ok(())
+    }
+    fn resource_remove(&mut self, address: &Address) -> Result<bool> {
+        Ok(self.target()?.newest.resources.remove(&address.to_string()).is_some())
+    }
+}
+
+impl ReadOutputs for Session<'_> {
+    fn output_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Output>> {
+        Ok(self.content(stack, at)?.map(|c| c.outputs.values().cloned().collect()).unwrap_or_default())
+    }
+}
+
+impl WriteOutputs for Session<'_> {
+    fn output_put(&mut self, output: &Output) -> Result<()> {
+        self.target()?.newest.outputs.insert(output.name.clone(), output.clone());
+        Ok(())
+    }
+    fn output_remove(&mut self, name: &str) -> Result<bool> {
+        Ok(self.target()?.newest.outputs.remove(name).is_some())
+    }
+}
+
+fn newest_first<T: Clone>(items: impl DoubleEndedIterator<Item = T>, limit: u64) -> Vec<T> {
+    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    items.rev().take(limit).collect()
+}
+
+impl ReadVersions for Session<'_> {
+    fn version_list(&self, stack: &StackId, limit: u64) -> Result<Vec<VersionInfo>> {
+        let Some(entry) = self.world.stacks.get(stack) else { return Ok(vec![]) };
+        Ok(newest_first(entry.history.iter().filter_map(|(info, _)| info.clone()), limit))
+    }
+    fn version_get(&self, stack: &StackId, version: Version) -> Result<Option<VersionInfo>> {
+        let at = usize::try_from(version.0).unwrap_or(usize::MAX);
+        Ok(self.world.stacks.get(stack).and_then(|e| e.history.get(at)).and_then(|(info, _)| info.clone()))
+    }
+    fn version_snapshot(&self, stack: &StackId, version: Version) -> Result<Option<Snapshot>> {
+        let Some(info) = self.version_get(stack, version)? else { return Ok(None) };
+        let at = VersionAt::Number(version);
+        Ok(Some(Snapshot {
+            info,
+            resources: self.resource_list(stack, at)?,
+            outputs: self.output_list(stack, at)?,
+        }))
+    }
+    fn version_pending(&self, stack: &StackId) -> Result<bool> {
+        Ok(self.world.stacks.get(stack).is_some_and(StackEntry::pending))
+    }
+}
+
+impl ReadRuns for Session<'_> {
+    fn run_list(&self, stack: &StackId, limit: u64) -> Result<Vec<Run>> {
+        let Some(entry) = self.world.stacks.get(stack) else { return Ok(vec![]) };
+        Ok(newest_first(entry.runs.iter().cloned(), limit))
+    }
+    fn run_get(&self, id: &RunId) -> Result<Option<Run>> {
+        Ok(self.world.stacks.values().flat_map(|e| &e.runs).find(|r| r.id == *id).cloned())
+    }
+}
+
+impl WriteRuns for Session<'_> {
+    fn run_put(&mut self, run: &Run) -> Result<()> {
+        let elsewhere = self.run_get(&run.id)?.is_some();
+        let entry = self.target()?;
+        match entry.runs.iter_mut().find(|r| r.id == run.id) {
+            Some(old) => *old = run.clone(),
+            None if elsewhere => return Err(conflict(format!("run `{}` belongs to another stack", run.id))),
+            None => entry.runs.push(run.clone()),
+        }
+        Ok(())
+    }
+}
+
+impl ReadEvents for Session<'_> {
+    fn event_list(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>> {
+        let mut all: Vec<StoredEvent> = match &filter.stack {
+            Some(id) => self.world.stacks.get(id).map(|e| renamed(e)).unwrap_or_default(),
+            None => {
+                let mut all = self.world.events.clone();
+                all.extend(self.world.stacks.values().flat_map(renamed));
+                all.sort_by_key(|e| e.event.at);
+                all
+            }
+        };
+        all.retain(|stored| {
+            let event = &stored.event;
+            let name = event.kind.as_str();
+            filter.kind.as_deref().is_none_or(|kind| match kind.strip_suffix('*') {
+                Some(family) => name.starts_with(family),
+                None => name == kind,
+            }) && filter.run.as_ref().is_none_or(|run| event.run.as_ref() == Some(run))
+                && filter.severity.is_none_or(|least| event.severity >= least)
+                && filter.after.filter(|_| filter.stack.is_some()).is_none_or(|after| stored.seq > after)
+        });
+        if filter.limit > 0 {
+            let extra = all.len().saturating_sub(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+            all.drain(..extra);
+        }
+        Ok(all)
+    }
+}
+
+/// Events carry the name their stack has now.
+fn renamed(entry: &StackEntry) -> Vec<StoredEvent> {
+    let name = Some(entry.stack.name.clone());
+    entry.events.iter().map(|e| StoredEvent { stack: name.clone(), ..e.clone() }).collect()
+}
+
+fn append(list: &mut Vec<StoredEvent>, now: Timestamp, event: Event) {
+    let seq = list.len() as u64 + 1;
+    list.push(StoredEvent { seq, id: EventId::generate(now), stack: None, event });
+}
+
+impl WriteEvents for Session<'_> {
+    fn event_append(&mut self, stack: Option<&StackId>, event: &Event) -> Result<()> {
+        let now = self.now();
+        let list = match stack {
+            None => &mut self.world.events,
+            Some(id) => &mut self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))?.events,
+        };
+        append(list, now, event.clone());
+        Ok(())
+    }
+}
+
+impl ReadValues for Session<'_> {
+    fn value_get(&self, scope: &str, key: &str) -> Result<Option<ValueEntry>> {
+        let now = self.now();
+        let found = self.world.values.get(&(scope.to_owned(), key.to_owned()));
+        Ok(found.filter(|e| e.expires_at.is_none_or(|end| end > now)).cloned())
+    }
+    fn value_list(&self, scope: Option<&str>, prefix: &str) -> Result<Vec<ValueEntry>> {
+        let now = self.now();
+        let wanted = |e: &&ValueEntry| {
+            scope.is_none_or(|s| s == e.scope)
+                && e.key.starts_with(prefix)
+                && e.expires_at.is_none_or(|end| end > now)
+        };
+        let mut all: Vec<ValueEntry> = self.world.values.values().filter(wanted).cloned().collect();
+        all.sort_by(|a, b| (&a.key, &a.scope).cmp(&(&b.key, &b.scope)));
+        Ok(all)
+    }
+    fn value_locks(&self) -> Result<Vec<(String, String, Timestamp)>> {
+        let now = self.now();
+        let held = self.world.value_locks.iter().filter(|(_, (_, until))| *until > now);
+        Ok(held.map(|(name, (holder, until))| (name.clone(), holder.clone(), *until)).collect())
+    }
+}
+
+impl WriteValues for Session<'_> {
+    fn value_put(&mut self, entry: &ValueEntry) -> Result<()> {
+        let now = self.now();
+        let key = (entry.scope.clone(), entry.key.clone());
+        let mut fresh = ValueEntry { revision: 1, ..entry.clone() };
+        if let Some(old) = self.world.values.get(&key) {
+            fresh.revision = old.revision + 1;
+            if old.expires_at.is_none_or(|end| end > now) {
+                fresh.created_at = old.created_at;
+            }
+        }
+        self.world.values.insert(key, fresh);
+        Ok(())
+    }
+    fn value_remove(&mut self, scope: &str, key: &str) -> Result<bool> {
+        let now = self.now();
+        let old = self.world.values.remove(&(scope.to_owned(), key.to_owned()));
+        Ok(old.is_some_and(|e| e.expires_at.is_none_or(|end| end > now)))
+    }
+    fn value_lock(&mut self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {
+        let now = self.now();
+        let other = self.world.value_locks.get(name).is_some_and(|(by, end)| by != holder && *end > now);
+        if !other {
+            self.world.value_locks.insert(name.to_owned(), (holder.to_owned(), until));
+        }
+        Ok(!other)
+    }
+    fn value_unlock(&mut self, name: &str, holder: &str) -> Result<bool> {
+        let now = self.now();
+        match self.world.value_locks.get(name) {
+            Some((by, until)) if by == holder => {
+                let held = *until > now;
+                self.world.value_locks.remove(name);
+                Ok(held)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl ReadDrift for Session<'_> {
+    fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>> {
+        Ok(self.world.stacks.get(stack).map(|e| e.findings.clone()).unwrap_or_default())
+    }
+}
+
+impl WriteDrift for Session<'_> {
+    fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<()> {
+        self.held(stack)?;
+        let entry = self.target()?;
+        for finding in findings.iter().filter(|f| f.status == DriftStatus::Clean) {
+            for old in entry.open_findings.iter_mut().filter(|f| f.address == finding.address) {
+                old.resolution = Resolution::Resolved;
+            }
+        }
+        entry.open_findings.extend(findings.iter().filter(|f| f.status != DriftStatus::Clean).cloned());
+        let by_name: BTreeMap<String, Finding> =
+            findings.iter().map(|f| (f.address.to_string(), f.clone())).collect();
+        entry.findings = by_name.into_values().collect();
+        Ok(())
+    }
+}
+
+impl ReadHandlers for Session<'_> {
+    fn handler_list(&self, stack: &StackId) -> Result<Vec<PendingHandler>> {
+        Ok(self.world.stacks.get(stack).map(|e| e.handlers.clone()).unwrap_or_default())
+    }
+}
+
+impl WriteHandlers for Session<'_> {
+    fn handler_queue(&mut self, handler: &PendingHandler) -> Result<()> {
+        let entry = self.target()?;
+        if entry.handlers.iter().all(|h| h.name != handler.name) {
+            entry.handlers.push(handler.clone());
+        }
+        Ok(())
+    }
+    fn handler_done(&mut self, name: &str) -> Result<()> {
+        self.target()?.handlers.retain(|h| h.name != name);
+        Ok(())
+    }
+}
+
+impl ReadOperations for Session<'_> {
+    fn operation_list(&self, limit: u64) -> Result<Vec<Operation>> {
+        Ok(newest_first(self.world.operations.iter().cloned(), limit))
+    }
+    fn operation_get(&self, seq: u64) -> Result<Option<Operation>> {
+        Ok(self.world.operations.iter().find(|o| o.seq == seq).cloned())
+    }
+}
+
+impl Txn for Session<'_> {
+    fn commit(mut self: Box<Self>, seal: Seal, _: Wait) -> std::result::Result<Committed, CommitError> {
+        let now = self.now();
+        let Some(intent) = self.intent.clone() else { return Err(conflict("a view cannot change anything").into()) };
+        if matches!(seal, Seal::Version(..)) && intent.stack.is_none() {
+            return Err(conflict("a version needs a stack and the lease on it").into());
+        }
+        let mut version = None;
+        let mut about = self
+            .made
+            .first()
+            .and_then(|id| self.world.stacks.get(id))
+            .map(|e| ((e.stack.id.to_string(), e.stack.name.clone()), None, e.head()));
+        if let Some((id, lock, fence)) = &intent.stack {
+            let entry = self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))?;
+            let mine = |h: &&Held| h.info.kind == LeaseKind::Process && h.info.id == *lock && h.info.fence == *fence;
+            if entry.fence != fence.0 || !entry.leases.iter().any(|h| mine(&h)) {
+                let holder = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process);
+                let holder = holder.or(entry.leases.first()).map(|h| Box::new(h.info.clone()));
+                return Err(CommitError::Fenced { holder });
+            }
+            let head = entry.head();
+            if let Some(base) = intent.base.filter(|base| *base != head) {
+                return Err(CommitError::Stale { base, head });
+            }
+            if let Seal::Version(note, _) = &seal {
+                let (old, new) = (entry.sealed().digests(), entry.newest.digests());
+                let written = new.iter().filter(|(k, d)| old.get(*k) != Some(d)).count();
+                let removed = old.keys().filter(|k| !new.contains_key(*k)).count();
+                if written + removed > 0 || note.always {
+                    let resources = |of: &dyn Fn(&(bool, &str)) -> bool, all: &BTreeMap<(bool, &str), Digest>| {
+                        all.keys().filter(|k| k.0 && of(k)).count() as u64
+                    };
+                    let prev_hash = entry.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
+                    let mut info = VersionInfo {
+                        version: head.next(),
+                        kind: note.kind,
+                        created_at: now,
+                        created_by: note.created_by.clone().unwrap_or_else(|| intent.actor.name.clone()),
+                        description: note.description.clone(),
+                        run: note.run.clone(),
+                        prev_hash,
+                        hash: Digest::ZERO,
+                        written: resources(&|k| old.get(k) != new.get(k), &new),
+                        removed: resources(&|k| !new.contains_key(k), &old),
+                        successful: note.successful,
+                    };
+                    let text = canonical(&serde_json::json!([to_value(&info), to_value(&new.values().collect::<Vec<_>>())]));
+                    info.hash = prev_hash.link(text.as_bytes());
+                    let content = entry.newest.clone();
+                    entry.history.push((Some(info), content));
+                    version = Some(head.next());
+                }
+            }
+            about = Some(((id.to_string(), entry.stack.name.clone()), Some(head), entry.head()));
+        }
+        let record = match seal {
+            Seal::Pending => None,
+            Seal::Operation(record) | Seal::Version(_, record) => Some(record),
+        };
+        let operation = record.map(|record| {
+            let done = log(&mut self.world, now, &intent.actor, &intent.verb, &intent.arguments, about, record);
+            (done.seq, done.id)
+        });
+        *lock(&self.store.shared.world) = Arc::new(std::mem::take(&mut self.world));
+        Ok(Committed { version, operation })
+    }
+}
+
+type About = Option<((String, String), Option<Version>, Version)>;
+
+fn log(
+    world: &mut World,
+    at: Timestamp,
+    actor: &Actor,
+    verb: &str,
+    arguments: &[String],
+    about: About,
+    record: OperationRecord,
+) -> Operation {
+    let prev_hash = world.operations.last().map_or(Digest::ZERO, |o| o.hash);
+    let mut operation = Operation {
+        seq: world.operations.len() as u64 + 1,
+        id: OperationId::generate(at),
+        at,
+        actor: actor.clone(),
+        verb: verb.to_owned(),
+        arguments: arguments.to_vec(),
+        stack: about.as_ref().map(|(stack, ..)| stack.clone()),
+        before: about.as_ref().and_then(|(_, before, _)| *before),
+        after: about.as_ref().map(|(.., after)| *after),
+        undo: record.undo,
+        undoes: record.undoes,
+        prev_hash,
+        hash: Digest::ZERO,
+    };
+    operation.hash = prev_hash.link(canonical(&to_value(&operation)).as_bytes());
+    world.operations.push(operation.clone());
+    operation
+}
+
+impl Blobs for MemoryStore {
+    fn put(&self, blobs: &[Blob], _: Wait) -> Result<()> {
+        let mut all = lock(&self.shared.blobs);
+        for blob in blobs {
+            all.entry(blob.digest()).or_insert_with(|| blob.clone());
+        }
+        Ok(())
+    }
+    fn get(&self, digest: &Digest) -> Result<Option<Blob>> {
+        Ok(lock(&self.shared.blobs).get(digest).cloned())
+    }
+    fn has(&self, digest: &Digest) -> Result<bool> {
+        Ok(lock(&self.shared.blobs).contains_key(digest))
+    }
+}
+
+impl MemoryStore {
+    fn end_step(&self, run: &RunId, seq: u64, event: StepEvent, result: Option<Value>) -> Result<()> {
+        let mut runs = lock(&self.shared.runs);
+        let step = runs.get_mut(run).and_then(|r| r.steps.get_mut(&seq));
+        let step = step.ok_or_else(|| conflict(format!("step {seq} of run `{run}` has not begun")))?;
+        step.state = next_state(Some(step.state), event).map_err(|e| conflict(format!("step {seq}: {e}")))?;
+        step.result = result;
+        Ok(())
+    }
+}
+
+impl Journal for MemoryStore {
+    fn begin(&self, stack: &StackId, run: &RunId, intention: &Intention, captured: &[Blob]) -> Result<()> {
+        let mut runs = lock(&self.shared.runs);
+        let entry = runs.entry(run.clone()).or_default();
+        if entry.steps.contains_key(&intention.seq) {
+            return Err(conflict(format!("step {} has begun already", intention.seq)));
+        }
+        entry.stack = Some(stack.clone());
+        let step = Step {
+            intention: intention.clone(),
+            captured: captured.to_vec(),
+            state: StepState::Begun,
+            result: None,
+        };
+        entry.steps.insert(intention.seq, step);
+        Ok(())
+    }
+    fn finish(&self, run: &RunId, seq: u64, state: Option<&Value>) -> Result<()> {
+        self.end_step(run, seq, StepEvent::Finish, state.cloned())
+    }
+    fn fail(&self, run: &RunId, seq: u64, _: &str) -> Result<()> {
+        self.end_step(run, seq, StepEvent::Fail, None)
+    }
+    fn settle(&self, run: &RunId, upto: u64) -> Result<()> {
+        if let Some(entry) = lock(&self.shared.runs).get_mut(run) {
+            entry.steps.retain(|seq, step| *seq > upto || step.intention.guard() == Guard::None);
+        }
+        Ok(())
+    }
+    fn resolve(&self, run: &RunId, seq: u64) -> Result<()> {
+        if let Some(entry) = lock(&self.shared.runs).get_mut(run) {
+            entry.steps.remove(&seq);
+        }
+        Ok(())
+    }
+    fn close(&self, run: &RunId) -> Result<()> {
+        lock(&self.shared.runs).remove(run);
+        Ok(())
+    }
+    fn open_steps(&self, stack: &StackId) -> Result<Vec<OpenStep>> {
+        let runs = lock(&self.shared.runs);
+        let mine = runs.iter().filter(|(_, entry)| entry.stack.as_ref() == Some(stack));
+        let steps = mine.flat_map(|(run, entry)| entry.steps.values().map(move |step| (run, step)));
+        Ok(steps
+            .filter(|(_, step)| step.state != StepState::Failed)
+            .map(|(run, step)| OpenStep {
+                run: run.clone(),
+                intention: step.intention.clone(),
+                finished: (step.state == StepState::Done).then(|| step.result.clone()),
+                captured: step.captured.clone(),
+            })
+            .collect())
+    }
+}
+
+impl MemoryStore {
+    /// Takes the lease if nobody is in the way; says who is otherwise.
+    fn try_take(
+        &self,
+        request: &LeaseRequest,
+        ticket: Option<u64>,
+    ) -> std::result::Result<std::result::Result<Lease, Box<LeaseInfo>>, LeaseError> {
+        let clock = Arc::clone(&self.shared.clock);
+        let (now, boot) = (clock.now(), clock.boottime());
+        self.change(|world| {
+            let Some(entry) = world.stacks.get_mut(&request.stack) else {
+                return Err(LeaseError::Store(unknown(&request.stack)));
+            };
+            entry.leases.retain(|h| h.expires_boot > boot);
+            let queue: Vec<String> = entry.waiters.iter().map(|(_, name, _)| name.clone()).collect();
+            let person = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Person).cloned();
+            let rides = request.kind == LeaseKind::Process
+                && person.as_ref().is_some_and(|p| request.presents.as_ref() == Some(&p.info.id));
+            let in_the_way = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process || !rides);
+            if let Some(held) = in_the_way {
+                return Ok(Err(Box::new(LeaseInfo { queue, ..held.info.clone() })));
+            }
+            let first = entry.waiters.iter().find(|(number, _, presents)| {
+                ticket.is_none_or(|mine| *number < mine)
+                    && person.as_ref().is_none_or(|p| presents.as_ref() == Some(&p.info.id))
+            });
+            let id = LockId::generate(now);
+            let mut info = LeaseInfo {
+                id: id.clone(),
+                kind: request.kind,
+                locked_by: request.actor.name.clone(),
+                operation: request.operation.clone(),
+                reason: request.reason.clone(),
+                host: request.actor.host.clone(),
+                pid: request.actor.pid,
+                locked_at: now,
+                renewed_at: now,
+                expires_at: now.plus(request.ttl),
+                fence: Fence(entry.fence + 1),
+                queue: Vec::new(),
+            };
+            if let Some((_, name, _)) = first {
+                info.locked_by.clone_from(name);
+                info.queue = queue;
+                return Ok(Err(Box::new(info)));
+            }
+            entry.fence += 1;
+            entry.waiters.retain(|(number, ..)| Some(*number) != ticket);
+            let expires_boot = boot.saturating_add(i64::try_from(request.ttl.as_nanos()).unwrap_or(i64::MAX));
+            entry.leases.push(Held { info, expires_boot });
+            let fence = Fence(entry.fence);
+            if request.kind == LeaseKind::Person {
+                let arguments = [request.operation.clone(), request.reason.clone()];
+                said(world, now, &request.stack, EventType::LockAcquired, &request.actor, "stack lock acquire", &arguments);
+            }
+            Ok(Ok(Lease {
+                stack: request.stack.clone(),
+                id,
+                kind: request.kind,
+                fence,
+                ttl: request.ttl,
+                expires_boot,
+            }))
+        })?
+    }
+}
+
+/// An event and an operation about a stack's locks.
+fn said(
+    world: &mut World,
+    now: Timestamp,
+    stack: &StackId,
+    kind: EventType,
+    actor: &Actor,
+    verb: &str,
+    arguments: &[String],
+) {
+    let Some(entry) = world.stacks.get_mut(stack) else { return };
+    let event = Event {
+        kind,
+        severity: if kind == EventType::LockForceReleased { Severity::Warning } else { Severity::Info },
+        at: now,
+        run: None,
+        task: None,
+        address: None,
+        message: format!("{verb} by `{}`", actor.name),
+        payload: Value::Null,
+    };
+    append(&mut entry.events, now, event);
+    let about = ((stack.to_string(), entry.stack.name.clone()), Some(entry.head()), entry.head());
+    log(world, now, actor, verb, arguments, Some(about), OperationRecord::default());
+}
+
+impl Leases for MemoryStore {
+    fn acquire(
+        &self,
+        request: &LeaseRequest,
+        cancelled: &dyn Fn() -> bool,
+    ) -> std::result::Result<Lease, LeaseError> {
+        let mut info = match self.try_take(request, None)? {
+            Ok(lease) => return Ok(lease),
+            Err(info) => info,
+        };
+        if request.wait.is_zero() || cancelled() {
+            return Err(LeaseError::Held(info));
+        }
+        let ticket = self.change(|world| {
+            world.tickets += 1;
+            let ticket = world.tickets;
+            if let Some(entry) = world.stacks.get_mut(&request.stack) {
+                entry.waiters.push((ticket, request.actor.name.clone(), request.presents.clone()));
+            }
+            ticket
+        })?;
+        let end = Instant::now() + request.wait;
+        loop {
+            match self.try_take(request, Some(ticket))? {
+                Ok(lease) => return Ok(lease),
+                Err(now) => info = now,
+            }
+            if Instant::now() >= end || cancelled() {
+                self.change(|world| {
+                    if let Some(entry) = world.stacks.get_mut(&request.stack) {
+                        entry.waiters.retain(|(number, ..)| *number != ticket);
+                    }
+                })?;
+                return Err(LeaseError::Held(info));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    fn renew(&self, lease: &Lease) -> std::result::Result<Lease, LeaseError> {
+        let clock = Arc::clone(&self.shared.clock);
+        let (now, boot) = (clock.now(), clock.boottime());
+        let end = boot.saturating_add(i64::try_from(lease.ttl.as_nanos()).unwrap_or(i64::MAX));
+        let found = self.change(|world| {
+            let entry = world.stacks.get_mut(&lease.stack)?;
+            let held = entry.leases.iter_mut().find(|h| h.info.kind == lease.kind && h.info.id == lease.id)?;
+            if lease.kind == LeaseKind::Person && held.expires_boot <= boot {
+                return None;
+            }
+            held.expires_boot = end;
+            held.info.renewed_at = now;
+            held.info.expires_at = now.plus(lease.ttl);
+            Some(())
+        })?;
+        found.ok_or(LeaseError::Lost)?;
+        Ok(Lease { expires_boot: end, ..lease.clone() })
+    }
+    fn release(&self, lease: &Lease) -> std::result::Result<(), LeaseError> {
+        self.change(|world| {
+            if let Some(entry) = world.stacks.get_mut(&lease.stack) {
+                entry.leases.retain(|h| h.info.id != lease.id);
+            }
+        })?;
+        Ok(())
+    }
+    fn release_person(
+        &self,
+        stack: &StackId,
+        id: Option<&LockId>,
+        by: &str,
+    ) -> std::result::Result<LeaseInfo, LeaseError> {
+        let clock = Arc::clone(&self.shared.clock);
+        let (now, boot) = (clock.now(), clock.boottime());
+        self.change(|world| {
+            let entry = world.stacks.get_mut(stack).ok_or(LeaseError::NotLocked)?;
+            let found = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Person && h.expires_boot > boot);
+            let info = found.ok_or(LeaseError::NotLocked)?.info.clone();
+            let (owner, asked) = match id {
+                Some(id) => (*id == info.id, id.to_string()),
+                None => (by == info.locked_by, by.to_owned()),
+            };
+            if !owner {
+                return Err(LeaseError::NotOwner { info: Box::new(info), asked });
+            }
+            entry.leases.retain(|h| h.info.kind != LeaseKind::Person);
+            said(world, now, stack, EventType::LockReleased, &Actor::named(by), "stack lock release", &[]);
+            Ok(info)
+        })?
+    }
+    fn status(&self, stack: &StackId) -> std::result::Result<Vec<LeaseInfo>, LeaseError> {
+        let boot = self.shared.clock.boottime();
+        let world = self.world();
+        let Some(entry) = world.stacks.get(stack) else { return Ok(vec![]) };
+        let queue: Vec<String> = entry.waiters.iter().map(|(_, name, _)| name.clone()).collect();
+        let mut infos: Vec<LeaseInfo> = entry
+            .leases
+            .iter()
+            .filter(|h| h.expires_boot > boot)
+            .map(|h| LeaseInfo { queue: queue.clone(), ..h.info.clone() })
+            .collect();
+        infos.sort_by_key(|info| info.kind == LeaseKind::Process);
+        Ok(infos)
+    }
+    fn force_release(
+        &self,
+        stack: &StackId,
+        by: &Actor,
+        reason: &str,
+    ) -> std::result::Result<Vec<LeaseInfo>, LeaseError> {
+        let now = self.shared.clock.now();
+        let infos = self.status(stack)?;
+        let any = self.change(|world| {
+            let Some(entry) = world.stacks.get_mut(stack) else { return };
+            if entry.leases.is_empty() {
+                return;
+            }
+            entry.fence += 1;
+            entry.leases.clear();
+            if !infos.is_empty() {
+                let arguments = [reason.to_owned()];
+                said(world, now, stack, EventType::LockForceReleased, by, "stack lock force-release", &arguments);
+            }
+        });
+        any?;
+        if infos.is_empty() { Err(LeaseError::NotLocked) } else { Ok(infos) }
+    }
+}
