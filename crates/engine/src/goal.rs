@@ -595,17 +595,7 @@ fn end(
         after.rolled_back_to = Some(*version);
     }
     session.set_note(options.description.clone(), options.creator.clone(), undoes);
-    finish(
-        session,
-        after,
-        status,
-        TaskCounts::default(),
-        first_error,
-        kind,
-        None,
-        undo,
-        &mut report,
-    )?;
+    finish(session, after, status, TaskCounts::default(), first_error, kind, None, undo, &mut report)?;
     if done && *goal == Goal::Nothing {
         trash(ctx, session, &stack.id)?;
     }

@@ -86,7 +86,11 @@ pub(crate) fn recover(
     let mut replay = Replay::default();
     let mut report = Vec::new();
     let mut settled = Vec::new();
+    let ended = ended_runs(ctx, &steps)?;
     for step in steps {
+        if ended.contains(&step.run) {
+            continue;
+        }
         replay.runs.insert(step.run.clone());
         match &step.intention.subject {
             Subject::Command { key, .. } => {
@@ -125,6 +129,9 @@ pub(crate) fn recover(
     }
     commit(ctx, stack, lease, &settled)?;
     let journal = ctx.store.journal();
+    for run in &ended {
+        journal.close(run)?;
+    }
     for item in &settled {
         if !matches!(item.verdict, Verdict::Unknown) {
             journal.resolve(&item.step.run, item.step.intention.seq)?;
@@ -138,6 +145,19 @@ pub(crate) fn recover(
         }
     }
     Ok((replay, report))
+}
+
+/// Runs that came to their end and died before they could clear their journal: nothing of them is open.
+fn ended_runs(ctx: &Context, steps: &[OpenStep]) -> Result<BTreeSet<RunId>, EngineError> {
+    let view = ctx.store.view()?;
+    let mut ended = BTreeSet::new();
+    for run in steps.iter().map(|s| &s.run).collect::<BTreeSet<_>>() {
+        let status = view.run_get(run)?.map(|r| r.status);
+        if status.is_some_and(|s| !matches!(s, RunStatus::Running | RunStatus::Crashed)) {
+            ended.insert(run.clone());
+        }
+    }
+    Ok(ended)
 }
 
 /// Finds out what became of a resource step by looking.
@@ -290,8 +310,10 @@ pub struct OpenStepInfo {
 /// The store failed.
 pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
     let steps = ctx.store.journal().open_steps(&stack.id)?;
+    let ended = ended_runs(ctx, &steps)?;
     Ok(steps
         .into_iter()
+        .filter(|step| !ended.contains(&step.run))
         .map(|step| OpenStepInfo {
             id: step_id(&step.run, step.intention.seq),
             run: step.run.to_string(),

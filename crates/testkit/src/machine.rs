@@ -73,6 +73,7 @@ struct Inner {
     commands: BTreeMap<String, CommandOutput>,
     unreachable: Option<String>,
     hook: Option<Hook>,
+    on_command: Option<Arc<dyn Fn() + Send + Sync>>,
     calls: Vec<Called>,
 }
 
@@ -180,6 +181,10 @@ impl ScriptedMachine {
         self.inner().hook = Some(Arc::new(hook));
     }
 
+    /// Called after every command that ran, without any lock held: it may panic like a crash.
+    pub fn on_command_hook(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.inner().on_command = Some(Arc::new(hook));
+    }
     /// What was asked so far, in order. Rehearsals list only their looks and read-only commands.
     #[must_use]
     pub fn calls(&self) -> Vec<Called> {
@@ -382,8 +387,13 @@ impl Machine for ScriptedMachine {
         let output = {
             let mut inner = self.inner();
             inner.calls.push(Called::Run(command.clone()));
-            inner.commands.get(&command.line).cloned().unwrap_or_default()
+            let output = inner.commands.get(&command.line).cloned().unwrap_or_default();
+            (output, inner.on_command.clone())
         };
+        let (output, hook) = output;
+        if let Some(hook) = hook {
+            hook();
+        }
         output.stdout.lines().for_each(|line| watch.line("stdout", line));
         output.stderr.lines().for_each(|line| watch.line("stderr", line));
         Ok(output)

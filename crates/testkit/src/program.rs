@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sloth_core::address::{Address, HostName};
-use sloth_core::body::{Call, CallError, Conductor, Next, Outcome, Program, ProgramError, Scope, Unit, UnitEnding};
+use sloth_core::body::{
+    Call, CallError, Conductor, Next, Outcome, Program, ProgramError, Scope, Unit, UnitEnding,
+};
 use sloth_core::desired::Options;
 use sloth_core::digest::Digest;
 use sloth_core::kind::Declared;
@@ -81,7 +83,11 @@ impl ScriptedProgram {
     }
     /// Adds a handler.
     #[must_use]
-    pub fn handler(mut self, name: &str, body: impl FnMut(&Arc<dyn Scope>) -> Result<Map, CallError> + 'static) -> Self {
+    pub fn handler(
+        mut self,
+        name: &str,
+        body: impl FnMut(&Arc<dyn Scope>) -> Result<Map, CallError> + 'static,
+    ) -> Self {
         self.workflow.handlers.push(name.to_owned());
         self.handlers.push(Box::new(body));
         self
