@@ -131,8 +131,10 @@ mod tests {
     #[test]
     fn contents_are_packed_when_that_helps_and_come_back_as_they_were() {
         let long = b"sloth ".repeat(1000);
-        let noise: Vec<u8> = (0..2000u32).flat_map(|i| Digest::of(&i.to_le_bytes()).as_bytes().to_vec()).collect();
-        for (bytes, codec) in [(b"short".to_vec(), PLAIN), (long, ZSTD), (noise, PLAIN), (Vec::new(), PLAIN)] {
+        let noise: Vec<u8> =
+            (0..2000u32).flat_map(|i| Digest::of(&i.to_le_bytes()).as_bytes().to_vec()).collect();
+        for (bytes, codec) in [(b"short".to_vec(), PLAIN), (long, ZSTD), (noise, PLAIN), (Vec::new(), PLAIN)]
+        {
             let (found, data) = encode(&bytes);
             assert_eq!(found, codec);
             let size = i64::try_from(bytes.len()).unwrap();

@@ -21,7 +21,8 @@ const LONG_LOG: u64 = 64 * 1024 * 1024;
 /// At most so many findings of one kind are listed one by one.
 const LISTED: usize = 20;
 
-const RESTORE: &str = "restore the last backup into a new file with `sloth-runner backup restore`, and compare";
+const RESTORE: &str =
+    "restore the last backup into a new file with `sloth-runner backup restore`, and compare";
 
 struct Findings {
     list: Vec<CheckFinding>,
@@ -91,7 +92,10 @@ fn around(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<(
         Ok(FileSystem::Fine) | Err(_) => {}
         Ok(FileSystem::Doubtful(name)) => found.note(
             "filesystem-doubtful",
-            format!("`{}` is on {name}, where locks and flushes are only as good as the program behind it", path.display()),
+            format!(
+                "`{}` is on {name}, where locks and flushes are only as good as the program behind it",
+                path.display()
+            ),
             "keep the database on a local filesystem",
         ),
         Ok(FileSystem::Network(name)) => found.add(
@@ -111,10 +115,15 @@ fn around(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<(
         ),
         Standing::Older(at, seen) => found.severe(
             "older-than-seen",
-            format!("the database is at operation {at}, and this host has seen operation {seen} acknowledged"),
+            format!(
+                "the database is at operation {at}, and this host has seen operation {seen} acknowledged"
+            ),
         ),
         Standing::Forked(seq) => {
-            found.severe("other-history", format!("operation {seq} is not the one this host has acknowledged"));
+            found.severe(
+                "other-history",
+                format!("operation {seq} is not the one this host has acknowledged"),
+            );
         }
         Standing::Foreign => found.severe("other-database", "the mark beside it belongs to another database"),
     }
@@ -122,7 +131,10 @@ fn around(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<(
     if log > LONG_LOG {
         found.note(
             "log-long",
-            format!("the write-ahead log has {} MiB; a long reader keeps it from being carried over", log >> 20),
+            format!(
+                "the write-ahead log has {} MiB; a long reader keeps it from being carried over",
+                log >> 20
+            ),
             "end long exports, then change anything",
         );
     }
@@ -359,8 +371,8 @@ fn changes_by_version(conn: &Connection) -> Outcome<Bodies> {
 /// Both chains, and that the head is where the chain ends.
 fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
     let mut changes = changes_by_version(conn)?;
-    let mut ask =
-        conn.prepare("SELECT num, id, name, head, head_hash, pending, resource_count FROM stacks ORDER BY num")?;
+    let mut ask = conn
+        .prepare("SELECT num, id, name, head, head_hash, pending, resource_count FROM stacks ORDER BY num")?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
         let (num, id, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -372,7 +384,10 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
                 || info.prev_hash != link
                 || info.hash != link.link(versions::content(&id, &info, &mine)?.as_bytes());
             if broken {
-                found.severe("chain-broken", format!("version {} of `{name}` does not follow from the one before", info.version));
+                found.severe(
+                    "chain-broken",
+                    format!("version {} of `{name}` does not follow from the one before", info.version),
+                );
             }
             link = info.hash;
             last = info.version.0;
@@ -395,12 +410,18 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
             |row| row.get::<_, i64>(0),
         )?;
         if count != row.get::<_, i64>(6)? {
-            found.severe("count-wrong", format!("`{name}` has {count} resources and counts {}", row.get::<_, i64>(6)?));
+            found.severe(
+                "count-wrong",
+                format!("`{name}` has {count} resources and counts {}", row.get::<_, i64>(6)?),
+            );
         }
     }
     let (mut link, mut last) = (Digest::ZERO, 0);
     operations::all(conn, |operation| {
-        if operation.seq != last + 1 || operation.prev_hash != link || operation.hash != operations::link(&operation) {
+        if operation.seq != last + 1
+            || operation.prev_hash != link
+            || operation.hash != operations::link(&operation)
+        {
             let what = format!("operation {} does not follow from the one before", operation.seq);
             found.severe("operations-broken", what);
         }

@@ -324,7 +324,10 @@ pub fn settings(conn: &Connection) -> rusqlite::Result<Vec<(&'static str, i64)>>
     let mut out = Vec::with_capacity(names.len());
     for name in names {
         let value = conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-        out.push((name, value.or_else(|e| if e == rusqlite::Error::QueryReturnedNoRows { Ok(0) } else { Err(e) })?));
+        out.push((
+            name,
+            value.or_else(|e| if e == rusqlite::Error::QueryReturnedNoRows { Ok(0) } else { Err(e) })?,
+        ));
     }
     Ok(out)
 }

@@ -63,8 +63,10 @@ impl Session<'_> {
             .optional()?;
         let detection = detection.ok_or_else(|| Failure::bad("the stack of the transaction is gone"))?;
         // What was clean before says nothing any more once there is a newer look.
-        conn.prepare_cached("DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'")?
-            .execute(params![stack.num, detection - 1])?;
+        conn.prepare_cached(
+            "DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'",
+        )?
+        .execute(params![stack.num, detection - 1])?;
         let put = "INSERT INTO drift_findings (stack, detection, address, status, expected, actual, diff, reason, \
                    detected_at, resolution) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
                    ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \

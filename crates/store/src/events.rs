@@ -113,9 +113,7 @@ impl Session<'_> {
             out.extend(found.into_iter().map(|event| (num, event)));
         }
         if filter.stack.is_none() {
-            out.sort_by(|(a_num, a), (b_num, b)| {
-                (a.event.at, a_num, a.seq).cmp(&(b.event.at, b_num, b.seq))
-            });
+            out.sort_by(|(a_num, a), (b_num, b)| (a.event.at, a_num, a.seq).cmp(&(b.event.at, b_num, b.seq)));
         }
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         if limit > 0 && out.len() > limit {
@@ -148,7 +146,12 @@ impl Session<'_> {
 }
 
 /// Matching events of one stack, oldest first.
-fn of_stack(conn: &Connection, num: i64, name: Option<&str>, filter: &EventFilter) -> Outcome<Vec<StoredEvent>> {
+fn of_stack(
+    conn: &Connection,
+    num: i64,
+    name: Option<&str>,
+    filter: &EventFilter,
+) -> Outcome<Vec<StoredEvent>> {
     let mut sql = String::from(
         "SELECT seq, id, kind, severity, at, run, task, address, message, payload FROM events WHERE stack = ?",
     );

@@ -742,13 +742,7 @@ impl Leases for Shared {
     fn status(&self, stack: &StackId) -> Result<Vec<LeaseInfo>, LeaseError> {
         self.list(stack).map_err(|failure| LeaseError::Store(self.tell(failure)))
     }
-    fn force_release(
-        &self,
-        stack: &StackId,
-        by: &Actor,
-        reason: &str,
-    ) -> Result<Vec<LeaseInfo>, LeaseError> {
+    fn force_release(&self, stack: &StackId, by: &Actor, reason: &str) -> Result<Vec<LeaseInfo>, LeaseError> {
         self.force(stack, by, reason)
     }
 }
-

@@ -65,7 +65,8 @@ fn encode(lineage: &str, seq: u64, hash: &Digest) -> [u8; LENGTH] {
 
 fn decode(bytes: &[u8]) -> Option<Mark> {
     let bytes: &[u8; LENGTH] = bytes.try_into().ok()?;
-    let number = |from: usize| bytes.get(from..from + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+    let number =
+        |from: usize| bytes.get(from..from + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
     if &bytes[..8] != MAGIC || crc32(&bytes[..80]).to_le_bytes() != bytes[80..] {
         return None;
     }
@@ -129,7 +130,11 @@ pub fn standing(database: &Path, conn: &Connection) -> Outcome<Standing> {
     let link: Option<Vec<u8>> = conn
         .query_row("SELECT hash FROM operations WHERE seq = ?1", [mark.seq], |row| row.get(0))
         .optional()?;
-    Ok(if link.as_deref() == Some(mark.hash.as_bytes()) { Standing::Fine } else { Standing::Forked(mark.seq) })
+    Ok(if link.as_deref() == Some(mark.hash.as_bytes()) {
+        Standing::Fine
+    } else {
+        Standing::Forked(mark.seq)
+    })
 }
 
 /// Refuses to write a database that has lost something.

@@ -332,12 +332,7 @@ fn outcome_after_failure(shared: &Shared, seq: u64, id: &OperationId, error: Sto
 }
 
 /// Does everything a commit does, short of making it so.
-fn prepare(
-    shared: &Shared,
-    conn: &Connection,
-    writing: &Writing,
-    seal: Seal,
-) -> Result<Sealed, CommitError> {
+fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) -> Result<Sealed, CommitError> {
     let told = |failure: Failure| CommitError::Store(shared.tell(failure));
     let mut version = None;
     let (note, record) = match seal {

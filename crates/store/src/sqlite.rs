@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sloth_core::clock::{Clock, Timestamp};
-use sloth_core::store::{
-    Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait,
-};
+use sloth_core::store::{Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait};
 use sloth_core::value::Value;
 
 use crate::connection::{self, Writer};

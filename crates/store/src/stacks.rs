@@ -71,8 +71,7 @@ fn missing(id: &StackId) -> Failure {
 impl Session<'_> {
     fn one(&self, condition: &str, value: &str) -> Outcome<Option<Stack>> {
         let sql = format!("SELECT {COLUMNS} FROM stacks WHERE {condition}");
-        let found =
-            self.conn()?.prepare_cached(&sql)?.query_row([value], |row| Ok(stack(row))).optional()?;
+        let found = self.conn()?.prepare_cached(&sql)?.query_row([value], |row| Ok(stack(row))).optional()?;
         found.transpose()
     }
 

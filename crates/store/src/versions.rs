@@ -32,13 +32,14 @@ pub fn all_changes(conn: &Connection, stack: &StackRow, mine: &Changes) -> Outco
         let mut ask = conn.prepare_cached(sql)?;
         let mut rows = ask.query([stack.num])?;
         while let Some(row) = rows.next()? {
-            let part = if row.get_ref(0)?.as_str().map_err(|_| Failure::bad("a pending change has no kind"))?
-                == Part::Output.as_str()
-            {
-                Part::Output
-            } else {
-                Part::Resource
-            };
+            let part =
+                if row.get_ref(0)?.as_str().map_err(|_| Failure::bad("a pending change has no kind"))?
+                    == Part::Output.as_str()
+                {
+                    Part::Output
+                } else {
+                    Part::Resource
+                };
             let net = match row.get::<_, Option<[u8; 32]>>(2)? {
                 Some(digest) => Net::Written(digest_of(&digest)?),
                 None => Net::Removed,

@@ -23,9 +23,10 @@ use sloth_core::run::Run;
 use sloth_core::stack::Stack;
 use sloth_core::store::{
     Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases, OperationRecord,
-    PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs, ReadResources, ReadRuns,
-    ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn, VersionAt, View, Wait,
-    WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns, WriteStacks, WriteValues,
+    PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs, ReadResources,
+    ReadRuns, ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn, VersionAt,
+    View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns, WriteStacks,
+    WriteValues,
 };
 use sloth_core::value::{Value, canonical, to_value};
 use sloth_core::value_entry::ValueEntry;
@@ -279,7 +280,8 @@ impl Session<'_> {
         self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))
     }
     fn name_taken(&self, name: &str, except: &StackId) -> Result<()> {
-        let taken = self.world.stacks.values().any(|e| !e.deleted && e.stack.name == name && e.stack.id != *except);
+        let taken =
+            self.world.stacks.values().any(|e| !e.deleted && e.stack.name == name && e.stack.id != *except);
         if taken { Err(conflict(format!("there is a stack `{name}` already"))) } else { Ok(()) }
     }
     fn alive(&self) -> impl Iterator<Item = &StackEntry> {
@@ -474,7 +476,7 @@ impl WriteRuns for Session<'_> {
 impl ReadEvents for Session<'_> {
     fn event_list(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>> {
         let mut all: Vec<StoredEvent> = match &filter.stack {
-            Some(id) => self.world.stacks.get(id).map(|e| renamed(e)).unwrap_or_default(),
+            Some(id) => self.world.stacks.get(id).map(renamed).unwrap_or_default(),
             None => {
                 let mut all = self.world.events.clone();
                 all.extend(self.world.stacks.values().flat_map(renamed));
@@ -642,7 +644,9 @@ impl ReadOperations for Session<'_> {
 impl Txn for Session<'_> {
     fn commit(mut self: Box<Self>, seal: Seal, _: Wait) -> std::result::Result<Committed, CommitError> {
         let now = self.now();
-        let Some(intent) = self.intent.clone() else { return Err(conflict("a view cannot change anything").into()) };
+        let Some(intent) = self.intent.clone() else {
+            return Err(conflict("a view cannot change anything").into());
+        };
         if matches!(seal, Seal::Version(..)) && intent.stack.is_none() {
             return Err(conflict("a version needs a stack and the lease on it").into());
         }
@@ -654,7 +658,8 @@ impl Txn for Session<'_> {
             .map(|e| ((e.stack.id.to_string(), e.stack.name.clone()), None, e.head()));
         if let Some((id, lock, fence)) = &intent.stack {
             let entry = self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))?;
-            let mine = |h: &&Held| h.info.kind == LeaseKind::Process && h.info.id == *lock && h.info.fence == *fence;
+            let mine =
+                |h: &&Held| h.info.kind == LeaseKind::Process && h.info.id == *lock && h.info.fence == *fence;
             if entry.fence != fence.0 || !entry.leases.iter().any(|h| mine(&h)) {
                 let holder = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process);
                 let holder = holder.or(entry.leases.first()).map(|h| Box::new(h.info.clone()));
@@ -669,10 +674,12 @@ impl Txn for Session<'_> {
                 let written = new.iter().filter(|(k, d)| old.get(*k) != Some(d)).count();
                 let removed = old.keys().filter(|k| !new.contains_key(*k)).count();
                 if written + removed > 0 || note.always {
-                    let resources = |of: &dyn Fn(&(bool, &str)) -> bool, all: &BTreeMap<(bool, &str), Digest>| {
-                        all.keys().filter(|k| k.0 && of(k)).count() as u64
-                    };
-                    let prev_hash = entry.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
+                    let resources =
+                        |of: &dyn Fn(&(bool, &str)) -> bool, all: &BTreeMap<(bool, &str), Digest>| {
+                            all.keys().filter(|k| k.0 && of(k)).count() as u64
+                        };
+                    let prev_hash =
+                        entry.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
                     let mut info = VersionInfo {
                         version: head.next(),
                         kind: note.kind,
@@ -686,7 +693,10 @@ impl Txn for Session<'_> {
                         removed: resources(&|k| !new.contains_key(k), &old),
                         successful: note.successful,
                     };
-                    let text = canonical(&serde_json::json!([to_value(&info), to_value(&new.values().collect::<Vec<_>>())]));
+                    let text = canonical(&serde_json::json!([
+                        to_value(&info),
+                        to_value(&new.values().collect::<Vec<_>>())
+                    ]));
                     info.hash = prev_hash.link(text.as_bytes());
                     let content = entry.newest.clone();
                     entry.history.push((Some(info), content));
@@ -700,7 +710,8 @@ impl Txn for Session<'_> {
             Seal::Operation(record) | Seal::Version(_, record) => Some(record),
         };
         let operation = record.map(|record| {
-            let done = log(&mut self.world, now, &intent.actor, &intent.verb, &intent.arguments, about, record);
+            let done =
+                log(&mut self.world, now, &intent.actor, &intent.verb, &intent.arguments, &about, record);
             (done.seq, done.id)
         });
         *lock(&self.store.shared.world) = Arc::new(std::mem::take(&mut self.world));
@@ -716,7 +727,7 @@ fn log(
     actor: &Actor,
     verb: &str,
     arguments: &[String],
-    about: About,
+    about: &About,
     record: OperationRecord,
 ) -> Operation {
     let prev_hash = world.operations.last().map_or(Digest::ZERO, |o| o.hash);
@@ -875,7 +886,15 @@ impl MemoryStore {
             let fence = Fence(entry.fence);
             if request.kind == LeaseKind::Person {
                 let arguments = [request.operation.clone(), request.reason.clone()];
-                said(world, now, &request.stack, EventType::LockAcquired, &request.actor, "stack lock acquire", &arguments);
+                said(
+                    world,
+                    now,
+                    &request.stack,
+                    EventType::LockAcquired,
+                    &request.actor,
+                    "stack lock acquire",
+                    &arguments,
+                );
             }
             Ok(Ok(Lease {
                 stack: request.stack.clone(),
@@ -912,7 +931,7 @@ fn said(
     };
     append(&mut entry.events, now, event);
     let about = ((stack.to_string(), entry.stack.name.clone()), Some(entry.head()), entry.head());
-    log(world, now, actor, verb, arguments, Some(about), OperationRecord::default());
+    log(world, now, actor, verb, arguments, &Some(about), OperationRecord::default());
 }
 
 impl Leases for MemoryStore {
@@ -959,7 +978,8 @@ impl Leases for MemoryStore {
         let end = boot.saturating_add(i64::try_from(lease.ttl.as_nanos()).unwrap_or(i64::MAX));
         let found = self.change(|world| {
             let entry = world.stacks.get_mut(&lease.stack)?;
-            let held = entry.leases.iter_mut().find(|h| h.info.kind == lease.kind && h.info.id == lease.id)?;
+            let held =
+                entry.leases.iter_mut().find(|h| h.info.kind == lease.kind && h.info.id == lease.id)?;
             if lease.kind == LeaseKind::Person && held.expires_boot <= boot {
                 return None;
             }
@@ -989,7 +1009,8 @@ impl Leases for MemoryStore {
         let (now, boot) = (clock.now(), clock.boottime());
         self.change(|world| {
             let entry = world.stacks.get_mut(stack).ok_or(LeaseError::NotLocked)?;
-            let found = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Person && h.expires_boot > boot);
+            let found =
+                entry.leases.iter().find(|h| h.info.kind == LeaseKind::Person && h.expires_boot > boot);
             let info = found.ok_or(LeaseError::NotLocked)?.info.clone();
             let (owner, asked) = match id {
                 Some(id) => (*id == info.id, id.to_string()),
@@ -1034,7 +1055,15 @@ impl Leases for MemoryStore {
             entry.leases.clear();
             if !infos.is_empty() {
                 let arguments = [reason.to_owned()];
-                said(world, now, stack, EventType::LockForceReleased, by, "stack lock force-release", &arguments);
+                said(
+                    world,
+                    now,
+                    stack,
+                    EventType::LockForceReleased,
+                    by,
+                    "stack lock force-release",
+                    &arguments,
+                );
             }
         });
         any?;

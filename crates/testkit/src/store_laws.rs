@@ -1,6 +1,8 @@
 //! What every store must obey. Each law is a function over a [`Fixture`]; [`store_laws!`](crate::store_laws) makes a
 //! test of each.
 
+#![expect(clippy::unwrap_used, reason = "a law that is broken panics")]
+
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -198,7 +200,13 @@ pub fn intent(lease: &Lease, base: Option<Version>) -> Intent {
 /// What a transaction without a stack is for.
 #[must_use]
 pub fn no_stack() -> Intent {
-    Intent { actor: Actor::named("tester"), verb: "test".to_owned(), arguments: vec![], stack: None, base: None }
+    Intent {
+        actor: Actor::named("tester"),
+        verb: "test".to_owned(),
+        arguments: vec![],
+        stack: None,
+        base: None,
+    }
 }
 
 /// A note about a version made by a run.
@@ -295,7 +303,9 @@ pub fn export(store: &dyn Store) -> String {
                 .event_list(&of_stack(&stack.id))
                 .unwrap()
                 .iter()
-                .map(|e| json!([e.seq, e.id.as_str(), e.event.kind.as_str(), e.event.message, e.event.payload]))
+                .map(|e| {
+                    json!([e.seq, e.id.as_str(), e.event.kind.as_str(), e.event.message, e.event.payload])
+                })
                 .collect();
             json!({
                 "stack": to_value(stack),
@@ -488,8 +498,12 @@ pub fn reopening_gives_equal_text(f: &Fixture) {
     put(f, &lease, &[record("a", 1), record("b", 2)]);
     change(&*f.store, &lease, version(), |txn| {
         txn.resource_put(&record("a", 3)).unwrap();
-        txn.output_put(&Output { name: "ratio".to_owned(), value: json!(-5.760_010_090_687_449e-140), sensitive: true })
-            .unwrap();
+        txn.output_put(&Output {
+            name: "ratio".to_owned(),
+            value: json!(-5.760_010_090_687_449e-140),
+            sensitive: true,
+        })
+        .unwrap();
         txn.event_append(Some(&s.id), &event(f, EventType::Custom, "ü\u{7}\"\\")).unwrap();
         txn.run_put(&run(f, "r", RunStatus::Completed)).unwrap();
         txn.value_put(&value("k", json!({"f": 6.585_445_724_167_079e41, "n": -1, "u": u64::MAX}))).unwrap();
@@ -515,8 +529,14 @@ pub fn a_view_with_pending_rows_shows_the_sealed_head(f: &Fixture) {
     let view = f.store.view().unwrap();
     assert_eq!(view.resource_list(&s.id, VersionAt::Head).unwrap(), sealed.to_vec());
     assert_eq!(view.resource_count(&s.id).unwrap(), 3);
-    assert_eq!(view.resource_get(&s.id, &record("a", 0).address, VersionAt::Head).unwrap(), Some(record("a", 1)));
-    assert_eq!(view.resource_get(&s.id, &record("b", 0).address, VersionAt::Head).unwrap(), Some(record("b", 1)));
+    assert_eq!(
+        view.resource_get(&s.id, &record("a", 0).address, VersionAt::Head).unwrap(),
+        Some(record("a", 1))
+    );
+    assert_eq!(
+        view.resource_get(&s.id, &record("b", 0).address, VersionAt::Head).unwrap(),
+        Some(record("b", 1))
+    );
     assert_eq!(view.resource_get(&s.id, &record("d", 0).address, VersionAt::Head).unwrap(), None);
     assert!(view.version_pending(&s.id).unwrap());
     assert_eq!(view.stack_get(&s.id).unwrap().unwrap().head, Version(1));
@@ -709,7 +729,8 @@ pub fn versions_form_a_chain(f: &Fixture) {
 /// Outputs have a history like resources.
 pub fn outputs_have_a_history(f: &Fixture) {
     let (s, lease) = made(f, "web");
-    let out = |name: &str, n: i64| Output { name: name.to_owned(), value: json!({ "n": n }), sensitive: n == 2 };
+    let out =
+        |name: &str, n: i64| Output { name: name.to_owned(), value: json!({ "n": n }), sensitive: n == 2 };
     let set = |outputs: &[Output]| {
         change(&*f.store, &lease, version(), |txn| outputs.iter().for_each(|o| txn.output_put(o).unwrap()))
             .unwrap()
@@ -753,7 +774,10 @@ pub fn operations_form_a_chain(f: &Fixture) {
     assert_eq!((&all[0].stack, all[0].before, all[0].after), (&here, None, Some(Version(0))));
     assert_eq!((&all[1].stack, all[1].before, all[1].after), (&here, Some(Version(0)), Some(Version(1))));
     assert_eq!(done.operation, Some((2, all[1].id.clone())));
-    assert_eq!((&all[2].undo, all[2].undoes, all[2].after), (&json!({ "was": 1.5 }), Some(1), Some(Version(1))));
+    assert_eq!(
+        (&all[2].undo, all[2].undoes, all[2].after),
+        (&json!({ "was": 1.5 }), Some(1), Some(Version(1)))
+    );
     assert_eq!((all[1].verb.as_str(), all[1].arguments.as_slice()), ("test", &["--flag".to_owned()][..]));
     assert_eq!(view.operation_get(2).unwrap().as_ref(), Some(&all[1]));
     assert_eq!(view.operation_get(9).unwrap(), None);
@@ -812,8 +836,10 @@ pub fn updates_do_not_touch_head_and_fence(f: &Fixture) {
     let (s, lease) = made(f, "web");
     put(f, &lease, &[record("a", 1)]);
     let lie = Stack { head: Version(77), description: "new".to_owned(), ..s.clone() };
-    change(&*f.store, &lease, Seal::Operation(OperationRecord::default()), |txn| txn.stack_update(&lie).unwrap())
-        .unwrap();
+    change(&*f.store, &lease, Seal::Operation(OperationRecord::default()), |txn| {
+        txn.stack_update(&lie).unwrap();
+    })
+    .unwrap();
     let found = f.store.view().unwrap().stack_get(&s.id).unwrap().unwrap();
     assert_eq!((found.head, found.description.as_str()), (Version(1), "new"));
     assert_eq!(put(f, &lease, &[record("a", 2)]).version, Some(Version(2)));
@@ -929,7 +955,8 @@ pub fn runs_are_listed_newest_first(f: &Fixture) {
     let (s, lease) = made(f, "web");
     let (_, other) = made(f, "other");
     for id in ["r1", "r2", "r3"] {
-        change(&*f.store, &lease, Seal::Pending, |txn| txn.run_put(&run(f, id, RunStatus::Running)).unwrap()).unwrap();
+        change(&*f.store, &lease, Seal::Pending, |txn| txn.run_put(&run(f, id, RunStatus::Running)).unwrap())
+            .unwrap();
     }
     let ended = run(f, "r2", RunStatus::Failed);
     change(&*f.store, &lease, Seal::Pending, |txn| txn.run_put(&ended).unwrap()).unwrap();
@@ -969,7 +996,9 @@ pub fn events_are_filtered_and_numbered_without_gaps(f: &Fixture) {
     f.clock.advance(Duration::from_secs(1));
     let mut txn = f.store.begin(no_stack()).unwrap();
     txn.event_append(None, &event(f, EventType::Custom, "alone")).unwrap();
-    assert!(txn.event_append(Some(&StackId::from_stored("none")), &event(f, EventType::Custom, "x")).is_err());
+    assert!(
+        txn.event_append(Some(&StackId::from_stored("none")), &event(f, EventType::Custom, "x")).is_err()
+    );
     txn.commit(Seal::Pending, Wait::Fast).unwrap();
     f.clock.advance(Duration::from_secs(1));
     change(&*f.store, &lease, version(), |txn| {
@@ -1098,7 +1127,10 @@ pub fn values_have_revisions_and_an_end(f: &Fixture) {
     });
     let view = f.store.view().unwrap();
     let found = view.value_get("local", "app.a").unwrap().unwrap();
-    assert_eq!((found.revision, found.created_at, found.updated_at), (2, Timestamp::from_nanos(1), Timestamp::from_nanos(51)));
+    assert_eq!(
+        (found.revision, found.created_at, found.updated_at),
+        (2, Timestamp::from_nanos(1), Timestamp::from_nanos(51))
+    );
     assert_eq!((&found.value, found.expires_at), (&json!(2), Some(end)));
     let keys = |scope: Option<&str>, prefix: &str| -> Vec<String> {
         let found = view.value_list(scope, prefix).unwrap();
@@ -1279,7 +1311,8 @@ pub fn leases_are_granted_in_order_of_arrival(f: &Fixture) {
                 let wait = LeaseRequest { wait: Duration::from_secs(20), ..request(id, &format!("w{n}")) };
                 let lease = acquire(store, &wait).unwrap();
                 assert_eq!(turn.fetch_add(1, Ordering::SeqCst), n, "out of turn");
-                change(store, &lease, version(), |txn| txn.resource_put(&record("a", n as i64)).unwrap()).unwrap();
+                change(store, &lease, version(), |txn| txn.resource_put(&record("a", n as i64)).unwrap())
+                    .unwrap();
                 store.leases().release(&lease).unwrap();
             });
             // The next one comes when this one stands in the queue.
@@ -1391,7 +1424,8 @@ pub fn open_steps_survive_a_reopen(f: &Fixture) {
     let mut expected = vec![("run/../1", 1), ("run/../1", 2), ("run/../1", 3), ("run/../1", 4), ("run-2", 1)];
     expected.sort_unstable();
     assert_eq!(seen, expected);
-    let of = |run: &str, seq: u64| open.iter().find(|o| o.run.as_str() == run && o.intention.seq == seq).unwrap();
+    let of =
+        |run: &str, seq: u64| open.iter().find(|o| o.run.as_str() == run && o.intention.seq == seq).unwrap();
     assert_eq!(of("run/../1", 1).intention, step(1));
     assert_eq!(of("run/../1", 1).captured, kept);
     assert_eq!(of("run/../1", 1).finished, None);

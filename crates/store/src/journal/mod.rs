@@ -160,7 +160,7 @@ fn load(path: &Path) -> Outcome<Left> {
 impl RunFile {
     fn create(dir: &Path, path: PathBuf, run: &RunId, stack: &StackId) -> Outcome<Self> {
         files::make_private_dirs(dir)?;
-        let file = std::fs::OpenOptions::from(files::private())
+        let file = files::private()
             .create_new(true)
             .open(&path)
             .map_err(failed("could not create", &path))?;

@@ -160,7 +160,8 @@ fn migrate_by(path: &Path, clock: &dyn Clock, steps: &[&str]) -> Outcome<()> {
 
 /// Tables, indexes and views with their text, to compare two databases.
 pub fn shape(conn: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
-    let sql = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
+    let sql =
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
     let mut ask = conn.prepare(sql)?;
     let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()
