@@ -2,7 +2,7 @@
 //!
 //! The id is the file and what identifies the line: `/etc/hosts#10.0.0.1 db` for the line itself,
 //! `/etc/ssh/sshd_config#/^#?PermitRootLogin/` for a regular expression. (A line that starts with `/` or `=` has a `=` in
-//! front of it.) When the record goes, a line we put in goes, and a line we replaced comes back where it was.
+//! front of it; a line that does not match its own expression follows it, as in `/etc/hosts#/^10\./=db`.) When the record goes, a line we put in goes, and a line we replaced comes back where it was.
 
 use serde::{Deserialize, Serialize};
 use sloth_core::decide::PRESENCE;
@@ -60,6 +60,9 @@ pub struct LineSpec {
     /// More lines to put back, from the top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<At>,
+    /// The line that took its place, when it is to come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     /// Make the file when it is missing.
     #[serde(default, skip_serializing_if = "no")]
     pub create: bool,
@@ -122,7 +125,12 @@ const OPERATIONS: &[Operation] = &[Operation {
 /// The id of a line.
 fn id(path: &str, line: &str, regexp: Option<&str>) -> String {
     match regexp {
-        Some(regexp) => format!("{path}#/{regexp}/"),
+        Some(regexp)
+            if line.is_empty() || edit::compiled(regexp).is_ok_and(|r| r.is_match(line.as_bytes())) =>
+        {
+            format!("{path}#/{regexp}/")
+        }
+        Some(regexp) => format!("{path}#/{regexp}/={line}"),
         None if line.starts_with(['/', '=']) => format!("{path}#={line}"),
         None => format!("{path}#{line}"),
     }
@@ -131,21 +139,32 @@ fn id(path: &str, line: &str, regexp: Option<&str>) -> String {
 /// The reverse: file, line, expression.
 fn parts(id: &str) -> (String, String, Option<String>) {
     let (path, rest) = id.split_once('#').unwrap_or((id, ""));
-    let regexp = rest.strip_prefix('/').and_then(|r| r.strip_suffix('/'));
     let line = rest.strip_prefix('=').unwrap_or(rest);
-    match regexp {
-        Some(regexp) => (path.to_owned(), String::new(), Some(regexp.to_owned())),
-        None => (path.to_owned(), line.to_owned(), None),
+    let expression = rest.strip_prefix('/');
+    match expression.map(|rest| (rest.strip_suffix('/'), rest.split_once("/="))) {
+        Some((Some(regexp), _)) => (path.to_owned(), String::new(), Some(regexp.to_owned())),
+        Some((None, Some((regexp, line)))) => (path.to_owned(), line.to_owned(), Some(regexp.to_owned())),
+        _ => (path.to_owned(), line.to_owned(), None),
     }
 }
 
-/// Indices of the lines a wish is about, in order. A wish for presence is also about the line itself, so that a line
+/// Indices of the lines that match, in order. A wish for presence is also about the line itself, so that a line
 /// that does not match its own expression is found again.
 fn matches(text: &Text, line: &str, regexp: Option<&str>, present: bool) -> Result<Vec<usize>, ProbeError> {
     let regexp = regexp.map(edit::compiled).transpose()?;
     let itself = regexp.is_none() || present;
     let found = |l: &[u8]| regexp.as_ref().is_some_and(|r| r.is_match(l)) || (itself && l == line.as_bytes());
     Ok(text.lines.iter().enumerate().filter(|(_, l)| found(l)).map(|(at, _)| at).collect())
+}
+
+/// Indices of the lines a wish is about, in order.
+fn meant(text: &Text, spec: &LineSpec) -> Result<Vec<usize>, ProbeError> {
+    if let Some(instead) = &spec.instead_of
+        && let Some(at) = text.lines.iter().rposition(|l| l == instead.as_bytes())
+    {
+        return Ok(vec![at]);
+    }
+    matches(text, &spec.line, spec.regexp.as_deref(), spec.present)
 }
 
 fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<LineState>, ProbeError> {
@@ -164,14 +183,14 @@ fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<L
 /// What is there, as a wish sees it.
 fn seen(loaded: Option<&Loaded>, spec: &LineSpec) -> Result<Option<LineState>, ProbeError> {
     let Some(loaded) = loaded else { return Ok(None) };
-    let found = matches(&loaded.text, &spec.line, spec.regexp.as_deref(), spec.present)?;
+    let found = meant(&loaded.text, spec)?;
     state(&spec.path, &loaded.text, &found, !spec.present || !spec.more.is_empty())
 }
 
 /// The file as it shall be.
 fn edited(text: &Text, spec: &LineSpec) -> Result<Text, ProbeError> {
     let mut text = text.clone();
-    let found = matches(&text, &spec.line, spec.regexp.as_deref(), spec.present)?;
+    let found = meant(&text, spec)?;
     if !spec.present {
         for at in found.into_iter().rev() {
             text.lines.remove(at);
@@ -231,6 +250,7 @@ impl Resource for Line {
             present,
             position: (position != Position::default()).then_some(position),
             more: Vec::new(),
+            instead_of: None,
             create: args.flag("create"),
             backup: args.flag("backup"),
             validate: args.text("validate").map(str::to_owned),
@@ -295,7 +315,7 @@ impl Resource for Line {
         let after = edited(&before, spec)?;
         let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
         edit::store(work, &spec.path, loaded.as_ref(), &after, &how)?;
-        let found = matches(&after, &spec.line, spec.regexp.as_deref(), spec.present)?;
+        let found = meant(&after, spec)?;
         Ok(match spec.present {
             false => None,
             true => state(&spec.path, &after, &found, !spec.more.is_empty())?,
@@ -323,10 +343,14 @@ impl Resource for Line {
     }
     fn wish_for(&self, id: &str, state: Option<&LineState>) -> (LineSpec, Vec<Digest>) {
         let (path, line, regexp) = parts(id);
+        // A line that does not match its own expression has to be found as itself.
+        let stranger = regexp.is_some() && !line.is_empty();
+        let instead_of = (stranger && state.is_some_and(|s| s.line != line)).then(|| line.clone());
         let spec = LineSpec {
             path,
             line: state.map_or(line, |s| s.line.clone()),
-            regexp,
+            regexp: regexp.filter(|_| !stranger || state.is_some()),
+            instead_of,
             present: state.is_some(),
             position: state.map(|s| Position { at: Some(s.at), ..Position::default() }),
             more: state.map(|s| s.more.clone()).unwrap_or_default(),
