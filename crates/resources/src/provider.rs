@@ -128,9 +128,12 @@ impl<R: Resource> Provider for Erased<R> {
     }
     fn look(&self, os: &dyn Look, sight: &Sight<'_>) -> Result<Seen, ProbeError> {
         let spec: Option<R::Spec> = sight.spec.map(|s| parse("wish", sight.id, s)).transpose()?;
-        // Only types that need it pay for reading the record: without a wish it is all they have.
-        let recorded: Option<R::State> = match (sight.spec, sight.recorded) {
-            (None, Some(Some(state))) => Some(parse("recorded state", sight.id, state)?),
+        // Only who needs it pays for reading the record: without a wish it is all there is, and types made of commands
+        // have to find those somewhere.
+        let recorded: Option<R::State> = match sight.recorded {
+            Some(Some(state)) if R::OPAQUE || sight.spec.is_none() => {
+                Some(parse("recorded state", sight.id, state)?)
+            }
             _ => None,
         };
         let state = self.0.observe(os, sight.id, spec.as_ref(), recorded.as_ref())?;

@@ -220,8 +220,19 @@ pub fn what_was_there_comes_back(case: &Case, stage: &Stage<'_>) {
     for digest in named {
         assert!(blobs.iter().any(|b| b.digest() == digest), "{}: {digest} was not captured", case.name);
     }
-    must(&*machine, case);
-    let seen = look(&*machine, case, Some(&wish), &blobs);
+    let applied = must(&*machine, case);
+    // Whoever goes back has a record of where from.
+    let sight = Sight {
+        kind: &case.kind,
+        id: &case.id,
+        spec: Some(&wish),
+        blobs: &blobs,
+        recorded: Some(applied.state.as_ref()),
+    };
+    let seen = match machine.observe(&[sight]).map(|mut seen| seen.pop()) {
+        Ok(Some(Ok(seen))) => seen,
+        other => panic!("{}: looking failed: {other:?}", case.name),
+    };
     machine
         .apply(&step(case, Some(&wish), &blobs, &seen), &Unwatched)
         .unwrap_or_else(|e| panic!("{}: going back failed: {e}", case.name));

@@ -16,7 +16,7 @@ use sloth_resources::catalog;
 use sloth_resources::os::faulty::{Fails, Faulty};
 use sloth_resources::os::memory::Memory;
 use sloth_resources::os::rooted::Rooted;
-use sloth_resources::os::{Expect, Look, Put, Rights, Touch, Want};
+use sloth_resources::os::{Expect, Put, Rights, Touch, Want};
 use sloth_testkit::resource_laws::{self, Broken, Case};
 
 use crate::support::{Files, declare, machine};

@@ -46,7 +46,8 @@ pub fn bring_about(
     spec: &Value,
     blobs: &[Blob],
 ) -> Result<Applied, ApplyError> {
-    let seen = look(machine, kind, id, Some(spec), blobs);
+    let sight = Sight { kind, id, spec: Some(spec), blobs, recorded: None };
+    let seen = machine.observe(&[sight]).unwrap().remove(0)?;
     let step = Step {
         kind: kind.to_owned(),
         id: id.to_owned(),
@@ -59,7 +60,7 @@ pub fn bring_about(
 }
 
 /// A wish for a file with a content and more.
-pub fn file(content: &str, more: Value) -> (Value, Vec<Blob>) {
+pub fn file(content: &str, more: &Value) -> (Value, Vec<Blob>) {
     let blob = Blob::new(content.as_bytes());
     let mut spec = json!({"kind": "file", "content": blob.digest().hex()});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
