@@ -93,7 +93,10 @@ fn main() {
         for round in 0..2 {
             let start = Instant::now();
             fill(&store, &big, 5000, round + if wait == Wait::Fast { 10 } else { 0 }, wait);
-            println!("write 5000 records + 5000 events + seal, {name}, round {round}: {:.2} ms", micros(start.elapsed()) / 1e3);
+            println!(
+                "write 5000 records + 5000 events + seal, {name}, round {round}: {:.2} ms",
+                micros(start.elapsed()) / 1e3
+            );
         }
     }
     fill(&store, &small, 100, 0, Wait::Durable);
@@ -127,7 +130,8 @@ fn main() {
         let lease = store.leases().acquire(&laws::request(&extra.id, "probe"), &|| false).unwrap();
         store.leases().release(&lease).unwrap();
     });
-    let blobs: Vec<Blob> = (0..200u32).map(|n| Blob::new(format!("content {n} ").repeat(40).into_bytes())).collect();
+    let blobs: Vec<Blob> =
+        (0..200u32).map(|n| Blob::new(format!("content {n} ").repeat(40).into_bytes())).collect();
     median("put 200 contents of 440 bytes, known", 20, |_| store.blobs().put(&blobs, Wait::Fast).unwrap());
     let run = RunId::generate(clock.now());
     let step = |seq: u64| {

@@ -1,6 +1,8 @@
 //! Every connection, with the settings without which one is a bug.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use sloth_core::store::StoreError;
 
 use crate::failure::{Failure, Outcome};
+use crate::files;
 
 /// `SLTH`: the file is ours.
 pub const APPLICATION_ID: i64 = 0x534C_5448;
@@ -111,7 +114,9 @@ pub struct Writer {
     pub conn: Connection,
     frames: Arc<AtomicU32>,
     restart: bool,
-    methods: Option<Box<Lazy>>,
+    methods: Option<Box<Methods>>,
+    log: Option<File>,
+    log_path: PathBuf,
 }
 
 impl Writer {
@@ -144,16 +149,19 @@ impl Writer {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { conn, frames, restart: false, methods: None })
+        Ok(Self {
+            conn,
+            frames,
+            restart: false,
+            methods: None,
+            log: None,
+            log_path: files::beside(path, "-wal"),
+        })
     }
 
     /// Commits. Durable means: on the disk before anybody sees it.
     pub fn commit(&mut self, durable: bool) -> rusqlite::Result<()> {
-        if durable {
-            self.run("COMMIT")?;
-        } else {
-            self.commit_fast()?;
-        }
+        self.commit_as(durable)?;
         self.restart = false;
         if self.frames.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             self.checkpoint();
@@ -185,43 +193,51 @@ impl Writer {
         self.restart = false;
         let restart = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'checkpoints'";
         if self.conn.execute_batch("BEGIN IMMEDIATE").is_ok() {
-            let done = self.conn.execute(restart, []).and_then(|_| self.commit_fast());
+            let done = self.conn.execute(restart, []).and_then(|_| self.commit_as(false));
             if done.is_err() {
                 let _ = self.conn.execute_batch("ROLLBACK");
             }
         }
     }
 
-    /// A commit that does not wait for the disk. The setting cannot be changed inside of a transaction, so the log
-    /// file's flush is taken out for the time of this one statement. What must stay in order stays: the flush after the
-    /// log was begun anew is done, and checkpoints never happen inside of this statement.
-    fn commit_fast(&mut self) -> rusqlite::Result<()> {
+    /// Ends the transaction. Whether that waits for the disk cannot be set inside of a transaction, so the log file's
+    /// flush is replaced for the time of this one statement: by `fdatasync` (the library is built to use `fsync`, which
+    /// also writes the file's times, a journal commit of the filesystem each time), or by nothing. What has to stay in
+    /// order does: the flush after the log was begun anew is always done, and checkpoints, which flush other files, never
+    /// happen inside of this statement.
+    fn commit_as(&mut self, durable: bool) -> rusqlite::Result<()> {
         let Some(file) = self.log_file() else { return self.run("COMMIT") };
         // SAFETY: `file` belongs to this connection, which nobody else uses: it is held by `&mut self`.
         let original = unsafe { (*file).pMethods };
         if original.is_null() {
             return self.run("COMMIT");
         }
+        let log = match &self.log {
+            Some(log) => log.as_raw_fd(),
+            None => match std::fs::OpenOptions::new().read(true).write(true).open(&self.log_path) {
+                // SQLite keeps no locks on this file, so a second descriptor of it is harmless.
+                Ok(log) => self.log.insert(log).as_raw_fd(),
+                Err(_) => return self.run("COMMIT"),
+            },
+        };
         if self.methods.as_ref().is_none_or(|m| m.original != original) {
             // SAFETY: SQLite's method tables are static.
-            let mut lazy = unsafe { *original };
-            lazy.iVersion = lazy.iVersion.min(3);
-            let header = lazy.xWrite.is_none() || lazy.xSync.is_none();
-            if header {
+            let mut replaced = unsafe { *original };
+            if replaced.xWrite.is_none() || replaced.xSync.is_none() {
                 return self.run("COMMIT");
             }
-            lazy.xWrite = Some(write_noting_header);
-            lazy.xSync = Some(sync_header_only);
-            self.methods = Some(Box::new(Lazy { original, lazy }));
+            replaced.xWrite = Some(write_noting_header);
+            replaced.xSync = Some(sync_log);
+            self.methods = Some(Box::new(Methods { original, replaced }));
         }
         let Some(methods) = self.methods.as_ref() else { return self.run("COMMIT") };
-        FAST.with(|fast| fast.set(Some(Fast { original, header: false })));
-        // SAFETY: the replacement differs in two functions that call the original ones; it outlives the statement.
-        unsafe { (*file).pMethods = &raw const methods.lazy };
+        COMMIT.with(|commit| commit.set(Some(Commit { original, log, durable, header: false })));
+        // SAFETY: the replacement differs in two functions that do what the original ones do; it outlives the statement.
+        unsafe { (*file).pMethods = &raw const methods.replaced };
         let done = self.run("COMMIT");
         // SAFETY: as above; the log file cannot be closed while the connection is open and in WAL mode.
         unsafe { (*file).pMethods = original };
-        FAST.with(|fast| fast.set(None));
+        COMMIT.with(|commit| commit.set(None));
         done
     }
 
@@ -240,22 +256,26 @@ impl Writer {
     }
 }
 
-struct Lazy {
+struct Methods {
     original: *const ffi::sqlite3_io_methods,
-    lazy: ffi::sqlite3_io_methods,
+    replaced: ffi::sqlite3_io_methods,
 }
 
 // SAFETY: both are SQLite's function tables: constant data without thread affinity.
-unsafe impl Send for Lazy {}
+unsafe impl Send for Methods {}
 
+/// What the commit of this thread wants of the log file.
 #[derive(Clone, Copy)]
-struct Fast {
+struct Commit {
     original: *const ffi::sqlite3_io_methods,
+    log: RawFd,
+    durable: bool,
+    /// The log was begun anew and its beginning is not flushed yet.
     header: bool,
 }
 
 thread_local! {
-    static FAST: std::cell::Cell<Option<Fast>> = const { std::cell::Cell::new(None) };
+    static COMMIT: std::cell::Cell<Option<Commit>> = const { std::cell::Cell::new(None) };
 }
 
 /// Writes, and remembers that the log was begun anew.
@@ -265,33 +285,30 @@ unsafe extern "C" fn write_noting_header(
     amount: std::ffi::c_int,
     offset: ffi::sqlite3_int64,
 ) -> std::ffi::c_int {
-    let Some(fast) = FAST.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_WRITE };
+    let Some(commit) = COMMIT.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_WRITE };
     if offset == 0 {
-        FAST.with(|cell| cell.set(Some(Fast { header: true, ..fast })));
+        COMMIT.with(|cell| cell.set(Some(Commit { header: true, ..commit })));
     }
     // SAFETY: the original table is static and its function was checked to be there.
-    match unsafe { (*fast.original).xWrite } {
+    match unsafe { (*commit.original).xWrite } {
         // SAFETY: called with SQLite's own arguments.
         Some(write) => unsafe { write(file, data, amount, offset) },
         None => ffi::SQLITE_IOERR_WRITE,
     }
 }
 
-/// Flushes the beginning of the log, which has to be on the disk before anything follows it, and nothing else.
-unsafe extern "C" fn sync_header_only(
-    file: *mut ffi::sqlite3_file,
-    flags: std::ffi::c_int,
-) -> std::ffi::c_int {
-    let Some(fast) = FAST.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_FSYNC };
-    if !fast.header {
+/// Flushes the log: always for its beginning, which has to be on the disk before anything follows it; else as wanted.
+unsafe extern "C" fn sync_log(_: *mut ffi::sqlite3_file, _: std::ffi::c_int) -> std::ffi::c_int {
+    let Some(commit) = COMMIT.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_FSYNC };
+    if !commit.durable && !commit.header {
         return ffi::SQLITE_OK;
     }
-    FAST.with(|cell| cell.set(Some(Fast { header: false, ..fast })));
-    // SAFETY: the original table is static and its function was checked to be there.
-    match unsafe { (*fast.original).xSync } {
-        // SAFETY: called with SQLite's own arguments.
-        Some(sync) => unsafe { sync(file, flags) },
-        None => ffi::SQLITE_IOERR_FSYNC,
+    COMMIT.with(|cell| cell.set(Some(Commit { header: false, ..commit })));
+    // SAFETY: the descriptor belongs to the writer that is committing, and stays open until it is dropped.
+    let log = unsafe { BorrowedFd::borrow_raw(commit.log) };
+    match rustix::fs::fdatasync(log) {
+        Ok(()) => ffi::SQLITE_OK,
+        Err(_) => ffi::SQLITE_IOERR_FSYNC,
     }
 }
 
