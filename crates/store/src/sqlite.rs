@@ -322,6 +322,7 @@ impl SqliteStore {
                 None
             }
             schema::State::Unfinished if options.create && !options.read_only => {
+                mark::refuse_to_forget(&path)?;
                 schema::create(&path, &*options.clock)?;
                 None
             }

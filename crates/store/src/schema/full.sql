@@ -283,7 +283,7 @@ CREATE VIEW resource_dependencies AS
 
 CREATE VIEW state_versions AS
   SELECT s.id || '-v' || v.version AS id, s.id AS stack_id, v.version AS version,
-    json_object('version', v.version, 'stack', s.name, 'resources', (
+    json_object('version', v.version, 'stack', s.name, 'resources', json((
       SELECT json_group_array(json(body)) FROM (
         SELECT address, body FROM resource_rows WHERE stack = v.stack AND from_version <= v.version
         UNION ALL
@@ -291,7 +291,7 @@ CREATE VIEW state_versions AS
         WHERE stack = v.stack AND to_version > v.version AND from_version <= v.version
         ORDER BY address
       )
-    ), 'outputs', (
+    )), 'outputs', json((
       SELECT json_group_array(json(body)) FROM (
         SELECT name, body FROM output_rows WHERE stack = v.stack AND from_version <= v.version
         UNION ALL
@@ -299,7 +299,7 @@ CREATE VIEW state_versions AS
         WHERE stack = v.stack AND to_version > v.version AND from_version <= v.version
         ORDER BY name
       )
-    )) AS state_snapshot,
+    ))) AS state_snapshot,
     datetime(v.created_at / 1000000000, 'unixepoch') AS created_at, v.created_by AS created_by,
     v.created_by AS creator, v.description AS description, lower(hex(v.hash)) AS checksum
   FROM versions v JOIN stacks s ON s.num = v.stack;

@@ -1,0 +1,795 @@
+//! What holds for a database file.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use sloth_core::clock::FixedClock;
+use sloth_core::digest::Blob;
+use sloth_core::id::RunId;
+use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
+use sloth_core::store::{CommitError, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
+use sloth_core::version::Version;
+use sloth_store::{Location, OpenOptions, SqliteStore};
+use sloth_testkit::store_laws::{self as laws, Fixture, change, export, intent, made, record, request};
+
+use crate::support::{clock, fixture, options, place};
+
+fn open(path: &Path, clock: &Arc<FixedClock>) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(&Location::file(path), options(clock))
+}
+
+fn read_only(path: &Path, clock: &Arc<FixedClock>) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(&Location::file(path), OpenOptions { read_only: true, create: false, ..options(clock) })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// A store on a known path.
+fn placed() -> (tempfile::TempDir, PathBuf, Fixture) {
+    let (dir, path) = place();
+    let clock = clock();
+    let store = open(&path, &clock).unwrap();
+    let (again, at) = (options(&clock), path.clone());
+    let f = Fixture {
+        store: Box::new(store),
+        clock,
+        reopen: Box::new(move || Box::new(SqliteStore::open(&Location::file(&at), again.clone()).unwrap())),
+        keep: Box::new(()),
+    };
+    (dir, path, f)
+}
+
+fn write(store: &dyn Store, lease: &Lease, n: i64) -> Result<Option<Version>, CommitError> {
+    let done = change(store, lease, laws::version(), |txn| txn.resource_put(&record("a", n)).unwrap())?;
+    Ok(done.version)
+}
+
+fn severe(store: &dyn Store) -> Vec<String> {
+    let found = store.check(true).unwrap();
+    found.into_iter().filter(|f| f.severe).map(|f| f.code).collect()
+}
+
+fn codes(store: &dyn Store) -> Vec<String> {
+    store.check(false).unwrap().into_iter().map(|f| f.code).collect()
+}
+
+/// Copies a database that nobody has open.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    for suffix in ["", "-wal", ".mark"] {
+        if beside(from, suffix).exists() {
+            std::fs::copy(beside(from, suffix), beside(to, suffix)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn files_are_for_their_owner_only() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let run = RunId::from_stored("r");
+    f.store.journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap();
+    for suffix in ["", "-wal", "-shm", ".mark", ".steps/r.slj"] {
+        let mode = std::fs::metadata(beside(&path, suffix)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o600, "{suffix}");
+    }
+    for dir in [path.parent().unwrap().to_owned(), beside(&path, ".steps")] {
+        assert_eq!(
+            std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777,
+            0o700,
+            "{}",
+            dir.display()
+        );
+    }
+    f.store.journal().close(&run).unwrap();
+    assert!(!beside(&path, ".steps/r.slj").exists());
+    assert_eq!(severe(&*f.store), Vec::<String>::new());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(codes(&*f.store).contains(&"permissions".to_owned()));
+}
+
+#[test]
+fn links_and_other_files_are_refused() {
+    let (dir, path, f) = placed();
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let link = dir.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(matches!(open(&link, &clock), Err(StoreError::Refused { .. })));
+    let hard = dir.path().join("hard.db");
+    std::fs::hard_link(&path, &hard).unwrap();
+    assert!(matches!(open(&path, &clock), Err(StoreError::Refused { .. })));
+    std::fs::remove_file(&hard).unwrap();
+    open(&path, &clock).unwrap();
+    assert!(matches!(open(dir.path(), &clock), Err(StoreError::Refused { .. })));
+    let text = dir.path().join("notes.txt");
+    std::fs::write(&text, "these are my notes, and no database at all, as one can see\n".repeat(100))
+        .unwrap();
+    assert!(matches!(open(&text, &clock), Err(StoreError::Damaged { .. })));
+    let other = dir.path().join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
+    match open(&other, &clock) {
+        Err(StoreError::Damaged { what, .. }) => assert!(what.contains("another program"), "{what}"),
+        other => panic!("{:?}", other.err()),
+    }
+    let go = dir.path().join("go.db");
+    Connection::open(&go).unwrap().execute_batch("CREATE TABLE stacks (id TEXT)").unwrap();
+    match open(&go, &clock) {
+        Err(StoreError::Damaged { what, .. }) => assert!(what.contains("stack migrate"), "{what}"),
+        other => panic!("{:?}", other.err()),
+    }
+    assert!(matches!(read_only(&dir.path().join("none.db"), &clock), Err(StoreError::Io { .. })));
+    assert!(!dir.path().join("none.db").exists());
+}
+
+#[test]
+fn opening_and_reading_write_nothing() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let stamp = |suffix: &str| {
+        let meta = std::fs::metadata(beside(&path, suffix)).unwrap();
+        (meta.mtime(), meta.mtime_nsec(), meta.len())
+    };
+    let before: Vec<_> = ["", "-wal", ".mark"].map(stamp).to_vec();
+    let store = read_only(&path, &clock).unwrap();
+    assert_eq!(store.view().unwrap().resource_count(&s.id).unwrap(), 1);
+    assert!(matches!(store.begin(laws::no_stack()), Err(StoreError::Refused { .. })));
+    assert!(store.leases().acquire(&request(&s.id, "x"), &|| false).is_err());
+    assert!(store.blobs().put(&[Blob::new(*b"x")], Wait::Fast).is_err());
+    assert!(store.journal().close(&RunId::from_stored("r")).is_err());
+    drop(store);
+    assert_eq!(["", "-wal", ".mark"].map(stamp).to_vec(), before);
+}
+
+#[test]
+fn the_settings_of_every_connection_are_as_they_have_to_be() {
+    let f = fixture();
+    let (_, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let facts = f.store.facts().unwrap();
+    assert_eq!(facts["journal_mode"], "wal");
+    for (name, value) in [
+        ("application_id", 0x534C_5448),
+        ("cell_size_check", 1),
+        ("foreign_keys", 1),
+        ("mmap_size", 0),
+        ("page_size", 4096),
+        ("temp_store", 2),
+        ("trusted_schema", 0),
+        ("user_version", 1),
+    ] {
+        assert_eq!(facts["settings"][name], value, "{name}");
+    }
+    assert_eq!(facts["stacks"], 1);
+    assert_eq!(facts["resources"], 1);
+    assert_eq!(facts["mark"]["operation"], 2);
+    assert_eq!(f.store.check(true).unwrap().iter().filter(|f| f.severe).count(), 0);
+}
+
+#[test]
+fn a_newer_schema_is_read_and_not_written() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("UPDATE meta SET value = '9.9.9' WHERE key = 'min_writer'; PRAGMA user_version = 99;")
+        .unwrap();
+    drop(conn);
+    let store = open(&path, &clock).unwrap();
+    assert_eq!(store.view().unwrap().resource_list(&s.id, VersionAt::Head).unwrap(), [record("a", 1)]);
+    match store.begin(intent(&lease, None)).map(|_| ()) {
+        Err(StoreError::Newer { found: 99, known: 1, needs, .. }) => assert_eq!(needs, "9.9.9"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(
+        store.leases().acquire(&request(&s.id, "x"), &|| false),
+        Err(LeaseError::Store(StoreError::Newer { .. }))
+    ));
+    assert!(codes(&store).contains(&"schema-newer".to_owned()));
+    drop(store);
+    // A table that the newer program dropped is not mistaken for damage.
+    Connection::open(&path).unwrap().execute_batch("PRAGMA foreign_keys=OFF; DROP TABLE handlers;").unwrap();
+    let store = open(&path, &clock).unwrap();
+    assert!(matches!(store.view().unwrap().handler_list(&s.id), Err(StoreError::Newer { .. })));
+}
+
+#[test]
+fn a_database_older_than_its_mark_is_read_and_not_written() {
+    let (dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let old = dir.path().join("copies").join("stacks.db");
+    std::fs::create_dir(old.parent().unwrap()).unwrap();
+    let clock = Arc::clone(&f.clock);
+    open(&path, &clock).unwrap().backup(&old).unwrap();
+    write(&*f.store, &lease, 2).unwrap();
+    drop(f);
+    let put_back = |from: &Path| {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(beside(&path, suffix));
+        }
+        std::fs::copy(from, &path).unwrap();
+    };
+    let now = dir.path().join("now.db");
+    open(&path, &clock).unwrap().backup(&now).unwrap();
+    put_back(&old);
+    let store = open(&path, &clock).unwrap();
+    assert_eq!(store.view().unwrap().stack_get(&s.id).unwrap().unwrap().head, Version(1));
+    match store.begin(intent(&lease, None)).map(|_| ()) {
+        Err(StoreError::Older { found: 2, seen: 3, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(severe(&store).contains(&"older-than-seen".to_owned()));
+    drop(store);
+    put_back(&now);
+    let store = open(&path, &clock).unwrap();
+    assert_eq!(write(&store, &lease, 3).unwrap(), Some(Version(3)));
+    drop(store);
+    // Another history of the same length is not the one that was acknowledged.
+    std::fs::rename(beside(&path, ".mark"), dir.path().join("mark")).unwrap();
+    put_back(&now);
+    let store = open(&path, &clock).unwrap();
+    write(&store, &lease, 77).unwrap();
+    drop(store);
+    std::fs::rename(dir.path().join("mark"), beside(&path, ".mark")).unwrap();
+    let store = open(&path, &clock).unwrap();
+    assert!(matches!(store.begin(intent(&lease, None)).map(|_| ()), Err(StoreError::Refused { .. })));
+    drop(store);
+    // A mark that cannot be read proves nothing; one beside a missing database is not forgotten.
+    std::fs::write(beside(&path, ".mark"), "nonsense").unwrap();
+    let store = open(&path, &clock).unwrap();
+    assert!(codes(&store).contains(&"mark-unreadable".to_owned()));
+    write(&store, &lease, 78).unwrap();
+    drop(store);
+    for suffix in ["", "-wal", "-shm"] {
+        std::fs::remove_file(beside(&path, suffix)).unwrap();
+    }
+    match open(&path, &clock).map(|_| ()) {
+        Err(StoreError::Refused { why, .. }) => assert!(why.contains("begin anew"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    std::fs::remove_file(beside(&path, ".mark")).unwrap();
+    open(&path, &clock).unwrap();
+}
+
+#[test]
+fn a_lost_log_is_noticed() {
+    let (_dir, path, f) = placed();
+    let (_, lease) = made(&f, "web");
+    for n in 0..5 {
+        write(&*f.store, &lease, n).unwrap();
+    }
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let log = std::fs::metadata(beside(&path, "-wal")).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(beside(&path, "-wal")).unwrap();
+    file.set_len(log / 2).unwrap();
+    drop(file);
+    match open(&path, &clock).and_then(|store| store.begin(intent(&lease, None)).map(|_| ())) {
+        Err(StoreError::Older { .. } | StoreError::Refused { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_backup_is_whole_and_never_overwrites() {
+    let (dir, path, f) = placed();
+    let (_, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let to = dir.path().join("copy.db");
+    let store = open(&path, &f.clock).unwrap();
+    store.backup(&to).unwrap();
+    assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(matches!(store.backup(&to), Err(StoreError::Refused { .. })));
+    let names: Vec<String> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|n| n.starts_with("copy"))
+        .collect();
+    assert_eq!(names, ["copy.db"]);
+    assert_eq!(export(&open(&to, &f.clock).unwrap()), export(&*f.store));
+    assert!(store.backup(&dir.path().join("no/such/dir.db")).is_err());
+}
+
+#[test]
+fn a_torn_journal_is_read_up_to_the_tear() {
+    let (_dir, path, f) = placed();
+    let (s, _) = made(&f, "web");
+    let run = RunId::from_stored("r");
+    let journal = f.store.journal();
+    journal.begin(&s.id, &run, &laws::step(1), &[Blob::new(*b"before")]).unwrap();
+    let first = std::fs::metadata(beside(&path, ".steps/r.slj")).unwrap().len();
+    journal.finish(&run, 1, Some(&serde_json::json!("state"))).unwrap();
+    let second = std::fs::metadata(beside(&path, ".steps/r.slj")).unwrap().len();
+    journal.begin(&s.id, &run, &laws::step(2), &[]).unwrap();
+    let whole = std::fs::read(beside(&path, ".steps/r.slj")).unwrap();
+    let reader = (f.reopen)();
+    for cut in 0..=whole.len() {
+        std::fs::write(beside(&path, ".steps/r.slj"), &whole[..cut]).unwrap();
+        let open = reader.journal().open_steps(&s.id).unwrap();
+        let expected = match cut as u64 {
+            n if n < first => 0,
+            n if n < whole.len() as u64 => 1,
+            _ => 2,
+        };
+        assert_eq!(open.len(), expected, "cut at {cut}");
+        if expected > 0 {
+            assert_eq!(open[0].finished.is_some(), cut as u64 >= second);
+            assert_eq!(open[0].captured, [Blob::new(*b"before")]);
+        }
+    }
+    // What is appended after a tear is read.
+    std::fs::write(beside(&path, ".steps/r.slj"), &whole[..whole.len() - 3]).unwrap();
+    assert!(codes(&*reader).contains(&"journal-torn".to_owned()));
+    let next = (f.reopen)();
+    next.journal().begin(&s.id, &run, &laws::step(3), &[]).unwrap();
+    let seqs: Vec<u64> =
+        reader.journal().open_steps(&s.id).unwrap().iter().map(|o| o.intention.seq).collect();
+    assert_eq!(seqs, [1, 3]);
+    std::fs::write(beside(&path, ".steps/x.slj"), [0xFF; 64]).unwrap();
+    assert_eq!(reader.journal().open_steps(&s.id).unwrap().len(), 2);
+}
+
+/// Either the damage changes nothing, or it is an error, or the check finds it.
+#[test]
+fn flipped_bits_are_harmless_or_noticed() {
+    let (dir, path, f) = placed();
+    let (_, lease) = made(&f, "web");
+    for n in 0..6 {
+        change(&*f.store, &lease, laws::version(), |txn| {
+            for k in 0..8 {
+                txn.resource_put(&record(&format!("r{k}"), n * k)).unwrap();
+            }
+        })
+        .unwrap();
+    }
+    let clock = Arc::clone(&f.clock);
+    let good = content(&*f.store).unwrap();
+    drop(f);
+    let target = dir.path().join("damaged").join("stacks.db");
+    let mut seed = 0x2545_F491_4F6C_DD1Du64;
+    let mut random = |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    let mut noticed = 0;
+    for round in 0..300 {
+        let _ = std::fs::remove_dir_all(target.parent().unwrap());
+        copy(&path, &target);
+        let suffix = if round % 3 == 0 { "" } else { "-wal" };
+        let mut bytes = std::fs::read(beside(&target, suffix)).unwrap();
+        let at = usize::try_from(random(bytes.len() as u64)).unwrap();
+        let bit = random(8);
+        bytes[at] ^= 1 << bit;
+        std::fs::write(beside(&target, suffix), bytes).unwrap();
+        let Ok(store) = open(&target, &clock) else {
+            noticed += 1;
+            continue;
+        };
+        match content(&store) {
+            Ok(now) if now == good => {}
+            _ => {
+                noticed += 1;
+                let found = store.check(true);
+                let told = found.as_ref().map_or(true, |list| list.iter().any(|f| f.severe));
+                assert!(
+                    told,
+                    "round {round}: bit {bit} of byte {at} of `{suffix}` went unnoticed: {found:?}"
+                );
+            }
+        }
+    }
+    assert!(noticed > 20, "{noticed}");
+}
+
+/// What versions are made of.
+fn content(store: &dyn Store) -> Result<String, StoreError> {
+    let view = store.view()?;
+    let mut out = Vec::new();
+    for stack in view.stack_list()? {
+        out.push(
+            serde_json::to_value(
+                view.resource_list(&stack.id, VersionAt::Head)?.iter().map(|r| r.body()).collect::<Vec<_>>(),
+            )
+            .unwrap(),
+        );
+        for info in view.version_list(&stack.id, 0)? {
+            let snapshot = view.version_snapshot(&stack.id, info.version)?.unwrap();
+            let bodies: Vec<_> = snapshot.resources.iter().map(|r| r.body()).collect();
+            out.push(serde_json::json!([info, bodies]));
+        }
+    }
+    out.push(serde_json::to_value(view.operation_list(0)?).unwrap());
+    Ok(serde_json::to_string(&out).unwrap())
+}
+
+#[test]
+fn a_holder_that_died_frees_its_lease_at_once() {
+    let f = fixture();
+    let (s, lease) = made(&f, "web");
+    f.store.leases().release(&lease).unwrap();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let mut dead = request(&s.id, "dead");
+    dead.actor.pid = pid;
+    dead.actor.pid_start = 1;
+    let old = f.store.leases().acquire(&dead, &|| false).unwrap();
+    assert!(f.store.leases().status(&s.id).unwrap().is_empty());
+    let mut waiting = request(&s.id, "also dead");
+    waiting.actor = dead.actor.clone();
+    let mut live = request(&s.id, "live");
+    live.actor.pid = std::process::id();
+    let new = f.store.leases().acquire(&live, &|| false).unwrap();
+    assert!(new.fence > old.fence);
+    assert!(matches!(write(&*f.store, &old, 1), Err(CommitError::Fenced { holder: Some(_) })));
+    assert_eq!(f.store.leases().status(&s.id).unwrap().len(), 1);
+}
+
+#[test]
+fn a_dead_waiter_does_not_hold_the_queue_up() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    let conn = Connection::open(&path).unwrap();
+    let sql = "INSERT INTO waiters (stack, name, operation, host, pid, pid_start, pid_space, boot_id, seen) \
+               SELECT 1, 'dead', 'run', 'localhost', 4000000, 7, pid_space, boot_id, renewed_boot FROM leases";
+    conn.execute_batch(sql).unwrap();
+    drop(conn);
+    assert_eq!(f.store.leases().status(&s.id).unwrap()[0].queue, Vec::<String>::new());
+    f.store.leases().release(&lease).unwrap();
+    f.store.leases().acquire(&request(&s.id, "next"), &|| false).unwrap();
+    let left: i64 =
+        Connection::open(&path).unwrap().query_row("SELECT count(*) FROM waiters", [], |r| r.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_holder_in_another_pid_space_is_watched_and_not_judged() {
+    let (_dir, path, f) = placed();
+    let (s, _) = made(&f, "web");
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("UPDATE leases SET pid_space = pid_space + 1, expires_boot = 0, ttl = 100000000")
+        .unwrap();
+    assert!(f.store.leases().acquire(&request(&s.id, "next"), &|| false).is_err());
+    // It has to stand still for its time and one second more before it is taken over.
+    let wait = LeaseRequest { wait: Duration::from_secs(20), ..request(&s.id, "next") };
+    let start = std::time::Instant::now();
+    f.store.leases().acquire(&wait, &|| false).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(1100));
+    // Another boot: whoever it was is gone.
+    conn.execute_batch("UPDATE leases SET boot_id = 'earlier'").unwrap();
+    f.store.leases().acquire(&request(&s.id, "after"), &|| false).unwrap();
+}
+
+#[test]
+fn threads_with_stores_of_their_own_never_overlap() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    f.store.leases().release(&lease).unwrap();
+    let inside = AtomicU64::new(0);
+    let served = AtomicU64::new(0);
+    const EACH: u64 = 6;
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let (path, clock, s) = (&path, &f.clock, &s);
+            let (inside, served) = (&inside, &served);
+            scope.spawn(move || {
+                let store = open(path, clock).unwrap();
+                for _ in 0..EACH {
+                    let wait =
+                        LeaseRequest { wait: Duration::from_secs(60), ..request(&s.id, &format!("w{n}")) };
+                    let lease = store.leases().acquire(&wait, &|| false).unwrap();
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+                    let mut txn = store.begin(intent(&lease, None)).unwrap();
+                    let before = txn
+                        .resource_get(&s.id, &record("a", 0).address, VersionAt::Head)
+                        .unwrap()
+                        .map_or(0, |r| r.spec["number"].as_i64().unwrap());
+                    txn.resource_put(&record("a", before + 1)).unwrap();
+                    txn.commit(laws::version(), Wait::Fast).unwrap();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    store.leases().release(&lease).unwrap();
+                    served.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(served.load(Ordering::SeqCst), 16 * EACH);
+    let view = f.store.view().unwrap();
+    assert_eq!(view.stack_get(&s.id).unwrap().unwrap().head, Version(16 * EACH));
+    let last = view.resource_get(&s.id, &record("a", 0).address, VersionAt::Head).unwrap().unwrap();
+    assert_eq!(last.spec["number"], 16 * EACH);
+    drop(view);
+    assert_eq!(severe(&*f.store), Vec::<String>::new());
+}
+
+#[test]
+fn several_processes_may_make_the_same_database() {
+    let (_dir, path) = place();
+    let clock = clock();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let store = open(&path, &clock).unwrap();
+                assert_eq!(store.view().unwrap().stack_list().unwrap(), []);
+            });
+        }
+    });
+    assert_eq!(severe(&open(&path, &clock).unwrap()), Vec::<String>::new());
+}
+
+/// Pages a change adds to the log, which is what it writes.
+fn pages(path: &Path, work: impl FnOnce()) -> u64 {
+    let conn = Connection::open(path).unwrap();
+    let count = || conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |r| r.get::<_, i64>(1)).unwrap();
+    // The log begins anew after this, so what is in it then was written by the work.
+    count();
+    work();
+    u64::try_from(count()).unwrap()
+}
+
+#[test]
+fn the_cost_of_a_change_does_not_grow_with_the_stack() {
+    let (_dir, path, f) = placed();
+    let mut costs = Vec::new();
+    for (name, size) in [("small", 100), ("large", 10_000)] {
+        let (_, lease) = made(&f, name);
+        change(&*f.store, &lease, laws::version(), |txn| {
+            for n in 0..size {
+                let mut r = record(&format!("{name}{n:05}"), 0);
+                r.task = "x".repeat(40);
+                txn.resource_put(&r).unwrap();
+            }
+        })
+        .unwrap();
+        let one = pages(&path, || {
+            change(&*f.store, &lease, laws::version(), |txn| {
+                let mut r = record(&format!("{name}00050"), 1);
+                r.task = "x".repeat(40);
+                txn.resource_put(&r).unwrap();
+            })
+            .unwrap();
+        });
+        costs.push(one);
+    }
+    assert!(costs[1] <= costs[0] + 2, "{costs:?}");
+    assert!(costs[0] < 20, "{costs:?}");
+}
+
+#[test]
+fn the_log_is_carried_over_and_begins_anew() {
+    let (_dir, path, f) = placed();
+    let (_, lease) = made(&f, "web");
+    for round in 0..6 {
+        change(&*f.store, &lease, laws::version(), |txn| {
+            for n in 0..3000 {
+                txn.resource_put(&record(&format!("r{n}"), round)).unwrap();
+            }
+        })
+        .unwrap();
+    }
+    let after = std::fs::metadata(beside(&path, "-wal")).unwrap().len();
+    assert!(after < 24 << 20, "{after}");
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let conn = Connection::open(&path).unwrap();
+    let frames: i64 = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |r| r.get(1)).unwrap();
+    assert!(frames < 1000, "the next process would read {frames} pages of log");
+    drop(conn);
+    assert_eq!(severe(&open(&path, &clock).unwrap()), Vec::<String>::new());
+}
+
+#[test]
+fn a_fast_commit_survives_the_process_and_a_durable_one_carries_it() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    for n in 0..50 {
+        change(&*f.store, &lease, Seal::Pending, |_| {}).unwrap();
+        let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+        txn.resource_put(&record("a", n)).unwrap();
+        txn.commit(laws::version(), if n % 3 == 0 { Wait::Durable } else { Wait::Fast }).unwrap();
+    }
+    // Never closed, as after a kill.
+    std::mem::forget(f.store);
+    let store = open(&path, &f.clock).unwrap();
+    assert_eq!(store.view().unwrap().stack_get(&s.id).unwrap().unwrap().head, Version(50));
+    assert_eq!(severe(&store), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = dir.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1500k", "tmpfs"])
+        .arg(&mount)
+        .status()
+        .is_ok_and(|s| s.success());
+    if !mounted {
+        println!("SKIPPED: a small filesystem could not be mounted");
+        return;
+    }
+    struct Unmount(PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        }
+    }
+    let _unmount = Unmount(mount.clone());
+    let path = mount.join("stacks.db");
+    let clock = clock();
+    let store = open(&path, &clock).unwrap();
+    let f = Fixture {
+        store: Box::new(store),
+        clock: Arc::clone(&clock),
+        reopen: Box::new(|| panic!("not used")),
+        keep: Box::new(()),
+    };
+    let (s, lease) = made(&f, "web");
+    let mut acknowledged = 0;
+    let filler = "x".repeat(20_000);
+    let error = loop {
+        let done = (|| -> Result<Option<Version>, CommitError> {
+            let mut txn = f.store.begin(intent(&lease, None))?;
+            let mut r = record(&format!("r{acknowledged}"), 1);
+            r.task.clone_from(&filler);
+            txn.resource_put(&r)?;
+            Ok(txn.commit(laws::version(), Wait::Durable)?.version)
+        })();
+        match done {
+            Ok(version) => {
+                acknowledged += 1;
+                assert_eq!(version, Some(Version(acknowledged)));
+            }
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 10_000);
+    };
+    assert!(matches!(&error, CommitError::Store(StoreError::Io { .. })), "{error:?}");
+    assert!(acknowledged > 5);
+    let head = || f.store.view().unwrap().stack_get(&s.id).unwrap().unwrap().head;
+    assert_eq!(head(), Version(acknowledged));
+    // Reading goes on, and so does writing once there is room.
+    assert_eq!(f.store.view().unwrap().resource_count(&s.id).unwrap(), acknowledged);
+    let status =
+        std::process::Command::new("mount").args(["-o", "remount,size=16m"]).arg(&mount).status().unwrap();
+    assert!(status.success());
+    assert_eq!(write(&*f.store, &lease, 5).unwrap(), Some(Version(acknowledged + 1)));
+    assert_eq!(severe(&*f.store), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_on_a_read_only_medium_can_be_read() {
+    let (dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let to = dir.path().join("medium");
+    std::fs::create_dir(&to).unwrap();
+    open(&path, &f.clock).unwrap().backup(&to.join("stacks.db")).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["--bind"])
+        .arg(&to)
+        .arg(&to)
+        .status()
+        .is_ok_and(|s| s.success())
+        && std::process::Command::new("mount")
+            .args(["-o", "remount,bind,ro"])
+            .arg(&to)
+            .status()
+            .is_ok_and(|s| s.success());
+    if !mounted {
+        println!("SKIPPED: nothing could be mounted");
+        return;
+    }
+    let opened = read_only(&to.join("stacks.db"), &f.clock);
+    let count = opened.map(|store| store.view().unwrap().resource_count(&s.id).unwrap());
+    let writing =
+        open(&to.join("stacks.db"), &f.clock).map(|store| store.begin(laws::no_stack()).map(|_| ()));
+    let _ = std::process::Command::new("umount").arg("-l").arg(&to).status();
+    assert_eq!(count.unwrap(), 1);
+    assert!(matches!(writing, Ok(Err(StoreError::Io { .. })) | Err(StoreError::Io { .. })), "{writing:?}");
+}
+
+#[test]
+fn the_check_finds_what_was_changed_by_hand() {
+    type Case = (&'static str, &'static str);
+    let cases: [Case; 12] = [
+        (
+            "UPDATE resource_rows SET body = replace(body, '0644', '0777') WHERE address = 'file:/a'",
+            "row-damaged",
+        ),
+        ("DELETE FROM resource_rows WHERE address = 'file:/a'", "chain-broken"),
+        ("UPDATE versions SET created_by = 'somebody else' WHERE version = 2", "chain-broken"),
+        ("DELETE FROM versions WHERE version = 1", "chain-broken"),
+        ("UPDATE stacks SET head = head - 1", "chain-broken"),
+        ("UPDATE operations SET verb = 'nothing' WHERE seq = 2", "operations-broken"),
+        ("DELETE FROM operations WHERE seq = 1", "operations-broken"),
+        ("DELETE FROM events WHERE seq = 2", "events-missing"),
+        ("UPDATE stacks SET resource_count = 7", "count-wrong"),
+        ("UPDATE blobs SET data = x'00'", "content-damaged"),
+        ("CREATE TABLE extra (x)", "schema"),
+        ("PRAGMA foreign_keys=OFF; DELETE FROM stacks", "reference"),
+    ];
+    for (sql, code) in cases {
+        let (_dir, path, f) = placed();
+        let (s, lease) = made(&f, "web");
+        for n in 0..3 {
+            change(&*f.store, &lease, laws::version(), |txn| {
+                txn.resource_put(&record("a", n)).unwrap();
+                txn.resource_put(&record(&format!("b{n}"), n)).unwrap();
+                txn.event_append(Some(&s.id), &laws::event(&f, "x")).unwrap();
+            })
+            .unwrap();
+        }
+        f.store.blobs().put(&[Blob::new(*b"content")], Wait::Durable).unwrap();
+        assert_eq!(severe(&*f.store), Vec::<String>::new());
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let found = severe(&*f.store);
+        assert!(found.iter().any(|c| c == code), "{sql}: {found:?}");
+    }
+}
+
+#[test]
+fn the_views_of_the_seeds_can_be_asked() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    change(&*f.store, &lease, laws::version(), |txn| {
+        txn.resource_put(&record("a", 1)).unwrap();
+        txn.resource_put(&record("b", 1)).unwrap();
+        txn.event_append(Some(&s.id), &laws::event(&f, "x")).unwrap();
+    })
+    .unwrap();
+    change(&*f.store, &lease, laws::version(), |txn| {
+        assert!(txn.resource_remove(&record("b", 1).address).unwrap());
+    })
+    .unwrap();
+    change(&*f.store, &lease, Seal::Pending, |txn| txn.resource_put(&record("c", 1)).unwrap()).unwrap();
+    let conn = Connection::open(&path).unwrap();
+    let one = |sql: &str| -> String { conn.query_row(sql, [], |r| r.get(0)).unwrap() };
+    assert_eq!(
+        one("SELECT group_concat(type || ' ' || name || ' ' || state) FROM resources"),
+        "file /a applied"
+    );
+    assert_eq!(one("SELECT created_at FROM state_versions WHERE version = 1"), "2023-11-14 22:13:20");
+    let snapshot = one("SELECT state_snapshot FROM state_versions WHERE version = 1");
+    let snapshot: serde_json::Value = serde_json::from_str(&snapshot).unwrap();
+    assert_eq!(snapshot["resources"].as_array().unwrap().len(), 2);
+    assert_eq!(snapshot["resources"][1], record("b", 1).body());
+    assert_eq!(
+        one("SELECT group_concat(depends_on_id) FROM resource_dependencies"),
+        format!("{}/file:/other", s.id)
+    );
+    assert_eq!(one("SELECT event_type || severity || source FROM state_events"), "custominfosloth-runner");
+    assert_eq!(one("SELECT who FROM state_locks"), "holder");
+    assert_eq!(one("SELECT activity_type || user FROM state_activity WHERE id = 1"), "testtester");
+}
+
+#[test]
+fn a_transaction_keeps_other_threads_out_and_gives_way_when_it_is_dropped() {
+    let f = fixture();
+    let (_, lease) = made(&f, "web");
+    let txn = f.store.begin(intent(&lease, None)).unwrap();
+    let store = &*f.store;
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| write(store, &lease, 1).unwrap());
+        drop(txn);
+        assert_eq!(other.join().unwrap(), Some(Version(1)));
+    });
+    let done = f.store.begin(laws::no_stack()).unwrap();
+    done.commit(Seal::Operation(OperationRecord::default()), Wait::Fast).unwrap();
+}
