@@ -14,6 +14,7 @@ use crate::shared::Shared;
 /// An operation with its names looked up.
 pub(crate) struct Signature {
     pub(crate) operation: Operation,
+    title: String,
     /// Every spelling of every argument.
     names: HashMap<&'static str, Slot>,
     positional: Vec<&'static Param>,
@@ -53,11 +54,11 @@ impl Signature {
         }
         let positional =
             operation.positional.iter().filter_map(|p| operation.params.iter().find(|q| q.name == *p)).collect();
-        Self { operation, names, positional }
+        Self { title: format!("{}.{}", operation.module, operation.name), operation, names, positional }
     }
     /// `module.operation`.
-    pub(crate) fn title(&self) -> String {
-        format!("{}.{}", self.operation.module, self.operation.name)
+    pub(crate) fn title(&self) -> &str {
+        &self.title
     }
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.get(name).is_some_and(|s| !s.common)
@@ -242,12 +243,14 @@ impl Reader<'_> {
 
     fn put(&mut self, param: &'static Param, name: &str, value: &LuaValue) -> Result<(), Fault> {
         if self.given.contains_key(param.name) {
-            let fault = Fault::argument(if name == param.name {
-                format!("`{name}` of `{}` is given twice", self.signature.title())
-            } else {
-                format!("`{name}` and `{}` are the same argument of `{}`", param.name, self.signature.title())
-            });
-            return Err(self.blame(fault, name));
+            let names: Vec<String> =
+                std::iter::once(&param.name).chain(param.aliases).map(|n| format!("`{n}`")).collect();
+            let fault = Fault::argument(format!("`{}` is given twice to `{}`", param.name, self.signature.title()));
+            let fault = match names.len() {
+                1 => fault,
+                _ => fault.hint(format!("{} are the same argument", names.join(" and "))),
+            };
+            return Err(self.blame(fault, param.name));
         }
         let arg = match (param.ty, value) {
             (ParamType::Bytes, LuaValue::String(s)) => Arg::Bytes(std::sync::Arc::from(&*s.as_bytes())),

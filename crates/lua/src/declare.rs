@@ -14,7 +14,7 @@ use crate::convert;
 use crate::fault::Fault;
 use crate::reply;
 use crate::scheduler::Job;
-use crate::shared::{Answer, Native, Shared};
+use crate::shared::{Answer, Native, Shared, Unlimited};
 
 /// The function of one operation.
 pub(crate) fn operation(lua: &Lua, shared: &Rc<Shared>, operation: Operation) -> mlua::Result<Function> {
@@ -30,16 +30,18 @@ pub(crate) struct Wish {
 }
 
 pub(crate) fn call(lua: &Lua, shared: &Rc<Shared>, signature: &Signature, args: MultiValue) -> Native {
-    let scope = shared.scope(&signature.title())?;
+    let scope = shared.scope(signature.title())?;
+    let free = Unlimited::new(lua);
     let checked = signature.check(lua, shared, args)?;
     if checked.call.skip {
-        return reply::twice(reply::skipped(lua, shared, &signature.title())?);
+        return reply::twice(reply::skipped(lua, shared, signature.title())?);
     }
     let declared = declare(lua, shared, signature, &checked, &*scope)?;
     let wish = wish(lua, shared, signature, &checked, declared)?;
     if checked.functions.is_empty() {
         return perform(lua, shared, scope, wish);
     }
+    drop(free);
     let mut functions = Functions::of(lua, shared, &checked);
     let mut outcomes = Vec::new();
     for call in wish.calls {

@@ -152,7 +152,6 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     let libs = StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::BIT | StdLib::MATH
         | StdLib::BUFFER | StdLib::DEBUG;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
-    lua.set_memory_limit(shared.limits.memory)?;
     lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     let globals = lua.globals();
     for name in ["getfenv", "setfenv", "newproxy", "loadstring", "require", "load"] {
@@ -208,6 +207,7 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     lua.sandbox(true)?;
     let s = Rc::clone(shared);
     lua.set_interrupt(move |lua| s.interrupt(lua));
+    lua.set_memory_limit(shared.limits.memory)?;
     Ok((lua, Words { collect: dsl.raw_get("collect")?, driver }))
 }
 
@@ -371,18 +371,20 @@ fn texts(fields: &Table, name: &str) -> mlua::Result<Vec<String>> {
 fn task(shared: &Shared, def: &Table, workflow_hosts: &[String]) -> Result<Task, Fault> {
     let fields: Table = def.raw_get("fields")?;
     let places: Table = def.raw_get("places")?;
-    let span = place(def)?;
+    let name: String = def.raw_get("name")?;
+    let span = crate::natives::find_text(shared, &place(def)?, &name);
     let needs = texts(&fields, "depends_on")?;
     let written = match places.raw_get::<Option<Table>>("depends_on")? {
         Some(p) => {
             let at = Span::new(p.raw_get::<String>("file")?, p.raw_get("line")?);
+            let at = if at.file == span.file && at.line < span.line { span.clone() } else { at };
             shared.sources.borrow().find_key(&at, &p.raw_get::<String>("key")?)
         }
         None => span.clone(),
     };
     let own_hosts = fields.raw_get::<LuaValue>("delegate_to")?;
     Ok(Task {
-        name: def.raw_get("name")?,
+        name,
         description: fields.raw_get::<Option<String>>("description")?.unwrap_or_default(),
         depends_on: needs
             .into_iter()

@@ -347,7 +347,7 @@ impl Scheduler {
                     inner.timers.pop();
                     if let Some(c) = inner.coroutines.get_mut(&id) {
                         c.state = State::Ready;
-                        c.wake = MultiValue::new();
+                        c.wake = [LuaValue::Integer(0)].into_iter().collect();
                         inner.ready.push_back(id);
                     }
                     inner.clean_timers();

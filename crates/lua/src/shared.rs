@@ -29,6 +29,23 @@ pub(crate) enum Answer {
     Park,
 }
 
+/// While it lives, the memory limit is not enforced, which makes building small tables several times cheaper. No code of
+/// a script may run meanwhile; what it allocated counts afterwards.
+pub(crate) struct Unlimited<'a>(&'a Lua, usize);
+
+impl<'a> Unlimited<'a> {
+    pub(crate) fn new(lua: &'a Lua) -> Self {
+        Self(lua, lua.set_memory_limit(0).unwrap_or(0))
+    }
+}
+
+impl Drop for Unlimited<'_> {
+    fn drop(&mut self) {
+        // Fails only where there was no limit before.
+        let _ = self.0.set_memory_limit(self.1);
+    }
+}
+
 /// Result of a function of the language.
 pub(crate) type Native = Result<Answer, Fault>;
 

@@ -107,7 +107,7 @@ pub(crate) fn find_word(line: &str, word: &str) -> Option<usize> {
         let after = line[at + word.len()..].chars().next();
         let starts = word.chars().next();
         let ends = word.chars().next_back();
-        !(part(before) && part(starts)) && !(part(after) && part(ends))
+        !(part(before) && part(starts) || part(after) && part(ends))
     };
     line.match_indices(word).map(|(at, _)| at).find(|&at| edge(at))
 }

@@ -176,6 +176,7 @@ fn failure(shown: &str, output: &CommandOutput) -> Fault {
         .with("stderr", Value::from(output.stderr.as_str()))
 }
 
+#[derive(Clone, Copy)]
 struct Extra {
     changed: bool,
     planned: bool,

@@ -109,6 +109,67 @@ impl Open {
     }
 }
 
+/// Registry name of the methods of files.
+const METHODS: &str = "sloth.file";
+
+/// The file a method was called on.
+fn subject(args: &mut MultiValue, method: &str) -> Result<(LuaValue, Handle), Fault> {
+    let first = args.pop_front().unwrap_or(LuaValue::Nil);
+    let handle = match &first {
+        LuaValue::UserData(u) => u.borrow::<Handle>().ok().map(|h| h.clone()),
+        _ => None,
+    };
+    match handle {
+        Some(handle) => Ok((first, handle)),
+        None => Err(Fault::argument(format!("`{method}` was called without its file")).hint(format!("write `f:{method}(…)`"))),
+    }
+}
+
+/// The methods, as functions like any other.
+fn methods(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
+    let table = lua.create_table()?;
+    lua.globals().raw_set("file handle", &table)?;
+    let m = Module::open(lua, shared, "file handle")?;
+    m.add(&["read"], |lua, _, mut args| {
+        let (_, file) = subject(&mut args, "read")?;
+        Ok(Answer::Values(file.read(lua, &args)?))
+    })?;
+    m.add(&["write"], |_, _, mut args| {
+        let (value, file) = subject(&mut args, "write")?;
+        file.write(&args)?;
+        Answer::one(value)
+    })?;
+    m.add(&["close"], |_, _, mut args| Ok(Answer::Values(subject(&mut args, "close")?.1.close()?)))?;
+    m.add(&["flush"], |_, _, mut args| {
+        let (_, file) = subject(&mut args, "flush")?;
+        file.usable()?.flush()?;
+        Answer::flag(true)
+    })?;
+    m.add(&["setvbuf"], |_, _, _| Answer::flag(true))?;
+    m.add(&["lines"], |lua, _, mut args| {
+        let (_, file) = subject(&mut args, "lines")?;
+        Answer::one(LuaValue::Function(lines(lua, file, args.pop_front())?))
+    })?;
+    m.add(&["seek"], |_, _, mut args| {
+        let (_, file) = subject(&mut args, "seek")?;
+        let mut open = file.usable()?;
+        let base = match maybe_text(&args, 0).as_deref() {
+            Some("set") => 0,
+            Some("end") => open.data.len(),
+            _ => open.at,
+        };
+        let base = i64::try_from(base).unwrap_or(i64::MAX);
+        #[expect(clippy::cast_possible_truncation, reason = "a position in a file")]
+        let offset = super::maybe_number(&args, 1).unwrap_or(0.0) as i64;
+        let at = usize::try_from(base.saturating_add(offset).max(0)).unwrap_or(0);
+        open.at = at.min(open.data.len());
+        Answer::one(LuaValue::Integer(i64::try_from(open.at).unwrap_or(i64::MAX)))
+    })?;
+    lua.globals().raw_set("file handle", LuaValue::Nil)?;
+    table.set_readonly(true);
+    lua.set_named_registry_value(METHODS, table)
+}
+
 /// The handle scripts hold.
 #[derive(Clone)]
 struct Handle(Rc<RefCell<Open>>);
@@ -200,32 +261,9 @@ impl Handle {
 impl UserData for Handle {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_meta_field("__type", "file");
+        fields.add_meta_field_with("__index", |lua| lua.named_registry_value::<mlua::Table>(METHODS));
     }
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("read", |lua, this, what: MultiValue| this.read(lua, &what));
-        methods.add_function("write", |_, (this, values): (mlua::AnyUserData, MultiValue)| {
-            this.borrow::<Self>()?.write(&values)?;
-            Ok(this)
-        });
-        methods.add_method("close", |_, this, ()| this.close());
-        methods.add_method("flush", |_, this, ()| {
-            this.usable()?.flush().map_err(mlua::Error::external)?;
-            Ok(true)
-        });
-        methods.add_method("setvbuf", |_, _, _: MultiValue| Ok(true));
-        methods.add_method("lines", |lua, this, what: Option<LuaValue>| lines(lua, this.clone(), what));
-        methods.add_method("seek", |_, this, (whence, offset): (Option<String>, Option<i64>)| {
-            let mut open = this.usable()?;
-            let base = match whence.as_deref() {
-                Some("set") => 0,
-                Some("end") => open.data.len(),
-                _ => open.at,
-            };
-            let base = i64::try_from(base).unwrap_or(i64::MAX);
-            let at = usize::try_from(base.saturating_add(offset.unwrap_or(0)).max(0)).unwrap_or(0);
-            open.at = at.min(open.data.len());
-            Ok(open.at)
-        });
         methods.add_meta_method("__tostring", |_, this, ()| {
             let open = this.0.borrow();
             Ok(if open.closed { "file (closed)".to_owned() } else { format!("file ({})", open.path.display()) })
@@ -300,6 +338,7 @@ fn open(lua: &Lua, shared: &Rc<Shared>, args: &MultiValue) -> Native {
 }
 
 pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
+    methods(lua, shared)?;
     let io = Module::open(lua, shared, "io")?;
     io.add(&["open"], |lua, shared, args| open(lua, shared, &args))?;
     io.add(&["popen"], |lua, shared, args| {

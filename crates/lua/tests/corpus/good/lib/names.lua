@@ -1,0 +1,1 @@
+return { first = "one", second = "two" }
