@@ -35,6 +35,9 @@ pub struct MachineOptions {
     pub durability: Durability,
 }
 
+/// How many looks in one trip pay for another thread.
+const WORTH_A_THREAD: usize = 256;
+
 type Predicted = HashMap<(String, String), Option<Value>>;
 
 /// A host whose system calls are at hand.
@@ -84,7 +87,25 @@ impl Machine for LocalMachine {
         &self.name
     }
     fn observe(&self, wanted: &[Sight<'_>]) -> Result<Vec<Result<Seen, ProbeError>>, Unreachable> {
-        Ok(wanted.iter().map(|sight| self.look(sight)).collect())
+        let threads =
+            std::thread::available_parallelism().map_or(1, usize::from).min(wanted.len() / WORTH_A_THREAD);
+        if threads < 2 {
+            return Ok(wanted.iter().map(|sight| self.look(sight)).collect());
+        }
+        let share = wanted.len().div_ceil(threads);
+        let look = |part: &[Sight<'_>]| part.iter().map(|sight| self.look(sight)).collect::<Vec<_>>();
+        let mut seen = Vec::with_capacity(wanted.len());
+        std::thread::scope(|scope| {
+            let (first, others) = wanted.split_at(share);
+            let others: Vec<_> =
+                others.chunks(share).map(|part| (part, scope.spawn(move || look(part)))).collect();
+            seen.extend(look(first));
+            for (part, other) in others {
+                // A look does not panic; should one do, its part is looked at again from here.
+                seen.extend(other.join().unwrap_or_else(|_| look(part)));
+            }
+        });
+        Ok(seen)
     }
     fn capture(&self, kind: &str, id: &str, live: &Value) -> Result<Captured, ProbeError> {
         let os: &dyn Look = &*self.os;
