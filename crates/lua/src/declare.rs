@@ -118,7 +118,7 @@ pub(crate) fn perform(lua: &Lua, shared: &Rc<Shared>, scope: Arc<dyn Scope>, mut
         let result = scope.resource(call);
         shared.guard.borrow().refresh();
         return match result {
-            Ok(outcome) => reply::twice(reply::reply(lua, shared, &outcome)?),
+            Ok(outcome) => reply::answer(lua, shared, &outcome),
             Err(error) => failed(lua, error, wish.ignore_errors),
         };
     }
@@ -161,7 +161,7 @@ fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) 
         && let Some((_, outcome)) = outcomes.pop()
     {
         return match outcome {
-            Ok(outcome) => reply::twice(reply::reply(lua, shared, &outcome)?),
+            Ok(outcome) => reply::answer(lua, shared, &outcome),
             Err(error) => failed(lua, error, ignore),
         };
     }
@@ -169,7 +169,7 @@ fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) 
     let mut wrong = Vec::new();
     for (host, outcome) in outcomes {
         match outcome {
-            Ok(outcome) => done.push((host, reply::reply(lua, shared, &outcome)?)),
+            Ok(outcome) => done.push((host, reply::table(lua, shared, &outcome)?)),
             Err(error) => wrong.push(error),
         }
     }

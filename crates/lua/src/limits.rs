@@ -97,6 +97,9 @@ pub(crate) struct Guard {
     deadline: Option<(Instant, Duration)>,
     budget: Cell<Instant>,
     next_look: Cell<Instant>,
+    /// The budget starts at the next check.
+    fresh: Cell<bool>,
+    ticks: Cell<u8>,
     stopped: Cell<bool>,
     why: RefCell<Option<(Stop, Option<Span>)>>,
     scope: Option<Arc<dyn Scope>>,
@@ -122,6 +125,8 @@ impl Guard {
             deadline: timeout.and_then(|t| Some((now.checked_add(t)?, t))),
             budget: Cell::new(now + cpu),
             next_look: Cell::new(now),
+            fresh: Cell::new(false),
+            ticks: Cell::new(0),
             stopped: Cell::new(false),
             why: RefCell::new(None),
             scope,
@@ -129,7 +134,13 @@ impl Guard {
     }
     /// A host call was made or the code was resumed: the computing budget starts anew.
     pub(crate) fn refresh(&self) {
-        self.budget.set(Instant::now() + self.cpu);
+        self.fresh.set(true);
+    }
+    /// Is it time to look at the clock? A few instructions may pass in between.
+    pub(crate) fn due(&self) -> bool {
+        let ticks = self.ticks.get().wrapping_add(1);
+        self.ticks.set(ticks);
+        ticks & 3 == 0
     }
     pub(crate) const fn is_trusted(&self) -> bool {
         self.trusted
@@ -164,6 +175,9 @@ impl Guard {
             && now >= at
         {
             return Some(Stop::Timeout(limit));
+        }
+        if self.fresh.replace(false) {
+            self.budget.set(now + self.cpu);
         }
         if now >= self.budget.get() {
             return Some(Stop::Cpu(self.cpu));

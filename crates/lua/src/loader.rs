@@ -173,7 +173,16 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
         [LuaValue::Table(natives.clone())].into_iter().collect(),
     )?;
     lua.set_named_registry_value("sloth.body", base.raw_get::<Function>("run_body")?)?;
-    let goroutine = own(include_str!("prelude/goroutine.luau"), both(&base))?;
+    let goroutine = lua.create_table()?;
+    let (table, args) = (goroutine.clone(), both(&base));
+    *shared.goroutine.borrow_mut() = Some(Box::new(move |lua: &Lua| {
+        let text = include_str!("prelude/goroutine.luau");
+        let words: Table = lua.load(text).set_name(OWN).set_mode(ChunkMode::Text).call(args)?;
+        table.set_readonly(false);
+        words.for_each(|k: LuaValue, v: LuaValue| table.raw_set(k, v))?;
+        table.set_readonly(true);
+        Ok(())
+    }));
     let dsl = own(include_str!("prelude/dsl.luau"), both(&base))?;
     let driver = own(include_str!("prelude/driver.luau"), both(&base))?;
     crate::modules::install(&lua, shared, &crate::modules::Own { base, goroutine, dsl: dsl.clone() }, vars)?;
@@ -219,6 +228,13 @@ pub(crate) fn chunk(lua: &Lua, shared: &Shared, name: &str, text: &str) -> Resul
             text.len(),
             shared.limits.source
         )));
+    }
+    if text.contains("goroutine") {
+        // Taken out first: the module's own text is not looked at again.
+        let fill = shared.goroutine.borrow_mut().take();
+        if let Some(fill) = fill {
+            fill(lua)?;
+        }
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = if text.starts_with("#!") { format!("--{text}") } else { text.to_owned() };

@@ -1,49 +1,68 @@
-//! The result of a resource call: a table that `r.changed` and `ok, msg` callers can both use.
+//! The result of a resource call: a table that `r.changed` and `ok, msg` callers can both use. It has `changed`,
+//! `message`, `action`, `address`, `name`, `attributes`, `diff` and `notes`; attributes are fields as well.
 
-use mlua::{Lua, Table, Value as LuaValue};
+use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::body::Outcome;
 use sloth_core::value::Value;
 
 use crate::convert::to_lua;
-use crate::shared::Shared;
+use crate::shared::{Answer, Native, Shared};
 
-/// Fields of every result; attributes of the resource of the same name do not replace them.
-const OWN: &[&str] = &["action", "address", "changed", "diff", "message", "name", "notes", "results"];
+/// The result of one call, twice; the wrapper of every function puts it together from its parts.
+pub(crate) fn answer(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Native {
+    let attributes = match &outcome.state {
+        Some(state @ Value::Object(_)) => to_lua(lua, state)?,
+        _ => LuaValue::Nil,
+    };
+    let list = outcome.change.diff.attributes();
+    let diff = match shared.empty.borrow().as_ref() {
+        Some(empty) if list.is_empty() => LuaValue::Table(empty.clone()),
+        _ => LuaValue::Table(differences(lua, outcome)?),
+    };
+    let notes = match outcome.notes.as_slice() {
+        [] => LuaValue::Nil,
+        notes => LuaValue::Table(lua.create_sequence_from(notes.iter().map(String::as_str))?),
+    };
+    let text = |text: &str| lua.create_string(text).map(LuaValue::String);
+    Ok(Answer::Reply(
+        [
+            LuaValue::Boolean(outcome.changed()),
+            text(&outcome.message())?,
+            text(outcome.change.action.as_str())?,
+            text(&outcome.address.to_string())?,
+            text(outcome.address.id())?,
+            attributes,
+            diff,
+            notes,
+        ]
+        .into_iter()
+        .collect(),
+    ))
+}
 
-/// Builds the result of one call.
-pub(crate) fn reply(lua: &Lua, shared: &Shared, outcome: &Outcome) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(0, 10)?;
-    if let Some(Value::Object(state)) = &outcome.state {
-        for (name, value) in state {
-            if !OWN.contains(&name.as_str()) {
-                table.raw_set(name.as_str(), to_lua(lua, value)?)?;
-            }
+fn differences(lua: &Lua, outcome: &Outcome) -> mlua::Result<Table> {
+    let list = lua.create_table()?;
+    for a in outcome.change.diff.attributes() {
+        let entry = lua.create_table()?;
+        entry.raw_set("name", a.name.as_str())?;
+        if !a.secret {
+            entry.raw_set("from", a.from.as_ref().map(|v| to_lua(lua, v)).transpose()?)?;
+            entry.raw_set("to", a.to.as_ref().map(|v| to_lua(lua, v)).transpose()?)?;
+            entry.raw_set("text", a.text.as_deref())?;
         }
+        list.raw_push(entry)?;
     }
-    table.raw_set("changed", outcome.changed())?;
-    table.raw_set("message", outcome.message())?;
-    table.raw_set("action", outcome.change.action.as_str())?;
-    table.raw_set("address", outcome.address.to_string())?;
-    table.raw_set("name", outcome.address.id())?;
-    let attributes = outcome.change.diff.attributes();
-    if attributes.is_empty() {
-        table.raw_set("diff", shared.empty.borrow().clone())?;
-    } else {
-        let list = lua.create_table_with_capacity(attributes.len(), 0)?;
-        for a in attributes {
-            let entry = lua.create_table()?;
-            entry.raw_set("name", a.name.as_str())?;
-            if !a.secret {
-                entry.raw_set("from", a.from.as_ref().map(|v| to_lua(lua, v)).transpose()?)?;
-                entry.raw_set("to", a.to.as_ref().map(|v| to_lua(lua, v)).transpose()?)?;
-                entry.raw_set("text", a.text.as_deref())?;
-            }
-            list.raw_push(entry)?;
+    Ok(list)
+}
+
+/// The result of one call as a table, for use inside others.
+pub(crate) fn table(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Result<Table, crate::fault::Fault> {
+    const NAMES: [&str; 8] = ["changed", "message", "action", "address", "name", "attributes", "diff", "notes"];
+    let table = lua.create_table()?;
+    if let Answer::Reply(parts) = answer(lua, shared, outcome)? {
+        for (name, value) in NAMES.iter().zip(parts) {
+            table.raw_set(*name, value)?;
         }
-        table.raw_set("diff", list)?;
-    }
-    if !outcome.notes.is_empty() {
-        table.raw_set("notes", lua.create_sequence_from(outcome.notes.iter().map(String::as_str))?)?;
     }
     table.set_metatable(shared.reply_meta.borrow().clone())?;
     Ok(table)
@@ -82,6 +101,7 @@ pub(crate) fn combined(lua: &Lua, shared: &Shared, all: &[(String, Table)]) -> m
 }
 
 /// `(R, R)` as the values of a call.
-pub(crate) fn twice(table: Table) -> crate::shared::Native {
-    crate::shared::Answer::many([LuaValue::Table(table.clone()), LuaValue::Table(table)])
+pub(crate) fn twice(table: Table) -> Native {
+    let values: MultiValue = [LuaValue::Table(table.clone()), LuaValue::Table(table)].into_iter().collect();
+    Ok(Answer::Values(values))
 }

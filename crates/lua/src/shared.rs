@@ -23,6 +23,8 @@ use crate::span::Sources;
 pub(crate) enum Answer {
     /// These values.
     Values(MultiValue),
+    /// The parts of a resource's result.
+    Reply(MultiValue),
     /// What this blocking work will bring.
     Job(Job),
     /// Whatever the one that wakes this coroutine says.
@@ -98,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) unknown: RefCell<Vec<String>>,
     /// Names of all globals of the language.
     pub(crate) known: RefCell<Vec<String>>,
+    /// Loads the goroutine module when a source text mentions it.
+    pub(crate) goroutine: RefCell<Option<Box<dyn FnOnce(&Lua) -> mlua::Result<()>>>>,
     pub(crate) error_meta: RefCell<Option<Table>>,
     pub(crate) reply_meta: RefCell<Option<Table>>,
     pub(crate) exec_meta: RefCell<Option<Table>>,
@@ -127,6 +131,7 @@ impl Shared {
             sched: Scheduler::new(limits.workers),
             unknown: RefCell::default(),
             known: RefCell::default(),
+            goroutine: RefCell::default(),
             error_meta: RefCell::default(),
             reply_meta: RefCell::default(),
             exec_meta: RefCell::default(),
@@ -189,6 +194,9 @@ impl Shared {
             return Ok(mlua::VmState::Continue);
         }
         if !guard.stopped() {
+            if !guard.due() {
+                return Ok(mlua::VmState::Continue);
+            }
             let Some(stop) = guard.check(std::time::Instant::now()) else { return Ok(mlua::VmState::Continue) };
             let span = self.sources.borrow().here(lua, 0);
             guard.trip(stop, span);
@@ -281,6 +289,10 @@ impl Shared {
             Ok(Answer::Values(mut values)) => {
                 values.push_front(LuaValue::Integer(0));
                 Ok(values)
+            }
+            Ok(Answer::Reply(mut parts)) => {
+                parts.push_front(LuaValue::Integer(3));
+                Ok(parts)
             }
             Ok(Answer::Job(job)) => {
                 if self.sched.others_could_run() {

@@ -243,9 +243,10 @@ fn resource(
     }
     let answer = crate::declare::call(lua, shared, signature, [LuaValue::Table(table)].into_iter().collect())?;
     match answer {
-        Answer::Values(values) => like_command(shared, values),
-        Answer::Job(job) => Ok(Answer::Job(job.then(|_, shared, answer| match answer? {
-            Answer::Values(values) => like_command(shared, values),
+        Answer::Values(values) => Ok(Answer::Values(values)),
+        Answer::Reply(parts) => like_command(lua, shared, parts),
+        Answer::Job(job) => Ok(Answer::Job(job.then(|lua, shared, answer| match answer? {
+            Answer::Reply(parts) => like_command(lua, shared, parts),
             other => Ok(other),
         }))),
         other @ Answer::Park => Ok(other),
@@ -253,22 +254,33 @@ fn resource(
 }
 
 /// The result of a resource call with the fields of a command's.
-fn like_command(shared: &Shared, values: MultiValue) -> Native {
-    if let Some(LuaValue::Table(table)) = values.front() {
-        for name in ["stdout", "stderr", "output"] {
-            if table.raw_get::<LuaValue>(name)?.is_nil() {
-                table.raw_set(name, "")?;
-            }
-        }
-        if table.raw_get::<LuaValue>("exit_code")?.is_nil() {
-            table.raw_set("exit_code", 0)?;
-        }
-        table.raw_set("success", true)?;
-        table.set_metatable(shared.exec_meta.borrow().clone())?;
-        let stderr = table.raw_get::<LuaValue>("stderr")?;
-        return Answer::many([LuaValue::Table(table.clone()), stderr, LuaValue::Boolean(false)]);
+fn like_command(lua: &Lua, shared: &Shared, parts: MultiValue) -> Native {
+    let table = lua.create_table()?;
+    let mut parts = parts.into_iter();
+    for name in ["changed", "message", "action", "address", "name"] {
+        table.raw_set(name, parts.next())?;
     }
-    Ok(Answer::Values(values))
+    if let Some(LuaValue::Table(attributes)) = parts.next() {
+        attributes.for_each(|k: LuaValue, v: LuaValue| {
+            if table.raw_get::<LuaValue>(k.clone())?.is_nil() {
+                table.raw_set(k, v)?;
+            }
+            Ok(())
+        })?;
+    }
+    table.raw_set("diff", parts.next())?;
+    for name in ["stdout", "stderr", "output"] {
+        if table.raw_get::<LuaValue>(name)?.is_nil() {
+            table.raw_set(name, "")?;
+        }
+    }
+    if table.raw_get::<LuaValue>("exit_code")?.is_nil() {
+        table.raw_set("exit_code", 0)?;
+    }
+    table.raw_set("success", true)?;
+    table.set_metatable(shared.exec_meta.borrow().clone())?;
+    let stderr = table.raw_get::<LuaValue>("stderr")?;
+    Answer::many([LuaValue::Table(table), stderr, LuaValue::Boolean(false)])
 }
 
 fn read_only(like: &Command, line: &str) -> Command {

@@ -97,7 +97,7 @@ file.copy{ dest = "/etc/fail", content = "x" }
     file:/etc/fail file.copy {"content":"x","path":"/etc/fail"}
     print: false	apply	file:/etc/fail	file:/etc/fail: writing /etc/fail: permission denied
     file:/etc/fail file.copy {"content":"x","path":"/etc/fail"}
-    print: test.sloth:5: file:/etc/fail: writing /etc/fail: permission denied
+    print: test.sloth:6: file:/etc/fail: writing /etc/fail: permission denied
     file:/etc/fail file.copy {"content":"x","path":"/etc/fail"}
     print: nil	file:/etc/fail: writing /etc/fail: permission denied
     print: false	7
