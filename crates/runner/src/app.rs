@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use sloth_core::address::HostName;
 use sloth_core::id::LockId;
-use sloth_core::lease::PROCESS_TTL;
 use sloth_core::machine::Machine;
 use sloth_core::sink::{Deaf, EventSink};
 use sloth_core::stack::Stack;
@@ -162,7 +161,7 @@ impl App {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
-            lease_ttl: PROCESS_TTL,
+            lease_ttl: self.config()?.lease_ttl,
         })
     }
 

@@ -20,8 +20,7 @@ use crate::signals;
     name = "sloth-runner",
     bin_name = "sloth-runner",
     version,
-    propagate_version = false,
-    disable_help_subcommand = false,
+    args_override_self = true,
     after_help = "Example:\n  sloth-runner plan site.sloth\n  sloth-runner run site.sloth\n  sloth-runner stack drift detect site"
 )]
 pub struct Cli {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sloth_core::lease::PROCESS_TTL;
 use sloth_core::suggest::nearest;
 use sloth_core::value::{Map, Value};
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub database_path: Option<String>,
     /// `stacks.auto_snapshot`: make a version before each run.
     pub auto_snapshot: bool,
+    /// `stacks.lease_ttl`: life of a program's lease without renewal.
+    pub lease_ttl: Duration,
     /// `stacks.lock_timeout`: life of a lock taken by a person.
     pub lock_timeout: Duration,
     /// `stacks.max_concurrent_executions`: most tasks of one run at a time.
@@ -32,16 +35,18 @@ impl Default for Config {
         Self {
             database_path: None,
             auto_snapshot: false,
+            lease_ttl: PROCESS_TTL,
             lock_timeout: Duration::from_secs(3600),
             max_concurrent_executions: None,
         }
     }
 }
 
-const STACK_KEYS: [&str; 6] = [
+const STACK_KEYS: [&str; 7] = [
     "auto_lock",
     "auto_snapshot",
     "database_path",
+    "lease_ttl",
     "lock_timeout",
     "max_concurrent_executions",
     "snapshot_retention",
@@ -99,6 +104,15 @@ impl Config {
             "database_path" => {
                 let text = value.as_str().filter(|t| !t.is_empty()).ok_or_else(|| wrong("a path"))?;
                 self.database_path = Some(text.to_owned());
+                Ok(())
+            }
+            "lease_ttl" => {
+                let ttl = time()?;
+                // Renewed each third; shorter ones would be lost to a busy machine.
+                if ttl < Duration::from_secs(1) {
+                    return Err(wrong("at least `1s`"));
+                }
+                self.lease_ttl = ttl;
                 Ok(())
             }
             "lock_timeout" => time().map(|t| self.lock_timeout = t),

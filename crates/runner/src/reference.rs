@@ -1,1 +1,149 @@
-//! Writes `docs/reference/` from the code, and fails when it is not what the code says.
+//! Writes `docs/reference/` from the code when `SLOTH_BLESS` is set, and fails when it is not what the code says.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory as _;
+use sloth_core::event::EventType;
+
+use crate::cli::Cli;
+use crate::{env, exit};
+
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test that writes generated documents")]
+fn compare(name: &str, text: &str) {
+    let path = place(name);
+    if std::env::var_os("SLOTH_BLESS").is_some() {
+        std::fs::create_dir_all(place("")).unwrap();
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == text,
+        "{} is not what the code says; run `SLOTH_BLESS=1 cargo test -p sloth-runner reference`",
+        path.display()
+    );
+}
+
+fn head(title: &str, about: &str) -> String {
+    format!("# {title}\n\nGenerated from the code by a test; change the code instead.\n\n{about}\n")
+}
+
+#[test]
+fn cli() {
+    let mut command = Cli::command().disable_help_subcommand(true).term_width(100);
+    command.build();
+    let mut text = head("The command line", "Flags of all commands stand once, under `sloth-runner`.");
+    section(&command, &mut text);
+    compare("cli.md", &text);
+}
+
+fn section(command: &clap::Command, text: &mut String) {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let _ = write!(text, "\n## `{name}`\n\n");
+    let about = command.get_long_about().or_else(|| command.get_about());
+    let _ = writeln!(text, "{}", about.map(ToString::to_string).unwrap_or_default());
+    let mut own = command.clone().term_width(100);
+    let usage = own.render_usage().to_string();
+    let _ = writeln!(text, "\n```text\n{}\n```", usage.trim_start_matches("Usage: ").trim());
+    let aliases: Vec<String> = command.get_visible_aliases().map(|a| format!("`{a}`")).collect();
+    if !aliases.is_empty() {
+        let _ = writeln!(text, "\nAlso called {}.", aliases.join(", "));
+    }
+    let top = !name.contains(' ');
+    let rows: Vec<String> = command
+        .get_arguments()
+        .filter(|a| !a.is_hide_set() && !matches!(a.get_id().as_str(), "help" | "version"))
+        .filter(|a| top || !a.is_global_set())
+        .map(row)
+        .collect();
+    if !rows.is_empty() {
+        let _ = writeln!(text, "\n| argument | meaning |\n|---|---|\n{}", rows.join("\n"));
+    }
+    if let Some(after) = command.get_after_help() {
+        let after = after.to_string();
+        let lines: Vec<&str> = after.lines().skip(1).map(|l| l.strip_prefix("  ").unwrap_or(l)).collect();
+        let _ = writeln!(text, "\n```sh\n{}\n```", lines.join("\n"));
+    }
+    for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        section(sub, text);
+    }
+}
+
+fn row(argument: &clap::Arg) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let takes = argument.get_action().takes_values();
+    let value = argument.get_value_names().map(|v| v.join(" ")).unwrap_or_default();
+    if let Some(short) = argument.get_short() {
+        names.push(format!("-{short}"));
+    }
+    if let Some(long) = argument.get_long() {
+        names.push(format!("--{long}"));
+    }
+    names.extend(argument.get_visible_aliases().unwrap_or_default().iter().map(|a| format!("--{a}")));
+    let name = match (names.is_empty(), takes) {
+        (true, _) if argument.is_required_set() => format!("<{value}>"),
+        (true, _) => format!("[{value}]"),
+        (false, true) => format!("{} {value}", names.join(", ")),
+        (false, false) => names.join(", "),
+    };
+    let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let defaults: Vec<String> =
+        argument.get_default_values().iter().map(|d| d.to_string_lossy().into_owned()).collect();
+    if takes && !defaults.join("").is_empty() {
+        let _ = write!(help, " [default: {}]", defaults.join(", "));
+    }
+    let possible: Vec<String> =
+        argument.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+    if takes && !possible.is_empty() && !argument.is_hide_possible_values_set() {
+        let _ = write!(help, " [one of {}]", possible.join(", "));
+    }
+    format!("| `{}` | {} |", name.replace('|', "\\|"), help.replace('|', "\\|").replace('\n', " "))
+}
+
+#[test]
+fn environment() {
+    let mut text =
+        head("Environment variables", "Nothing else is read. An empty variable counts as not set.");
+    text.push_str("\n| variable | meaning |\n|---|---|\n");
+    for variable in env::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.doc);
+    }
+    text.push_str(
+        "\nThe database is the first of `--db`, `SLOTH_RUNNER_DB`, `stacks.database_path` in the configuration, \
+         `stacks.db` in\n`SLOTH_RUNNER_DATA_DIR`, `/etc/sloth-runner/stacks.db` for root, and \
+         `~/.sloth-runner/stacks.db`.\n",
+    );
+    assert!(env::ALL.is_sorted_by_key(|v| v.name), "the registry is alphabetical");
+    compare("env.md", &text);
+}
+
+#[test]
+fn exit_codes() {
+    let mut text = head("Exit codes", "They are stable.");
+    text.push_str("\n| code | name | meaning |\n|---|---|---|\n");
+    for (exit, name, meaning) in exit::DOCUMENTED {
+        let _ = writeln!(text, "| {} | {name} | {meaning} |", exit.code());
+    }
+    assert!(exit::DOCUMENTED.is_sorted_by_key(|(exit, ..)| exit.code()));
+    compare("exit-codes.md", &text);
+}
+
+#[test]
+fn events() {
+    let mut text = head(
+        "Events",
+        "With `run -o json`, each is one line on standard output with the fields `type`, `severity`, `at`, `run_id`, \
+         `task`,\n`address`, `message` and `payload`; the last line has the type `report`. Types sent by user code \
+         begin with `custom.`.",
+    );
+    text.push_str("\n| type | meaning |\n|---|---|\n");
+    for kind in EventType::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", kind.as_str(), kind.doc().trim());
+    }
+    compare("events.md", &text);
+}

@@ -58,7 +58,9 @@ fn manifests(crates: &Path) -> Result<Vec<(String, Sections)>, String> {
         let name = name.ok_or_else(|| format!("{} has no name", path.display()))?;
         let mut sections = Sections::new();
         collect(&manifest, &mut sections);
-        for target in manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values) {
+        for target in
+            manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values)
+        {
             if let Some(table) = target.as_table() {
                 collect(table, &mut sections);
             }

@@ -17,6 +17,7 @@ pub struct TestEnv {
     dir: TempDir,
     program: PathBuf,
     variables: Vec<(String, String)>,
+    story: std::cell::RefCell<String>,
 }
 
 /// What one command did.
@@ -37,11 +38,15 @@ impl TestEnv {
     /// There is no room for it.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        let dir = TempDir::with_prefix("sloth-test.").unwrap_or_else(|e| panic!("no temp directory: {e}"));
+        // Not where `TMPDIR` says: tables are as wide as the paths in them.
+        let dir = tempfile::Builder::new()
+            .prefix("sloth-test.")
+            .tempdir_in("/tmp")
+            .unwrap_or_else(|e| panic!("no temp directory: {e}"));
         for name in ["home", "tmp", "work"] {
             fs::create_dir(dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
-        Self { dir, program: program.into(), variables: Vec::new() }
+        Self { dir, program: program.into(), variables: Vec::new(), story: std::cell::RefCell::default() }
     }
     /// Sets a variable for the commands that follow.
     pub fn set(&mut self, name: &str, value: &str) {
@@ -105,7 +110,8 @@ impl TestEnv {
             .env("SLOTH_RUNNER_DATA_DIR", self.home())
             .envs(self.variables.iter().map(|(k, v)| (k, v)))
             .current_dir(self.work())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .args(["--as", "tester"]);
         command
     }
     /// Runs the program without a terminal.
@@ -122,16 +128,33 @@ impl TestEnv {
     /// It ended differently.
     pub fn expect<S: AsRef<OsStr>>(&self, code: i32, arguments: &[S]) -> Ran {
         let ran = self.run(arguments);
-        let shown: Vec<String> = arguments.iter().map(|a| a.as_ref().to_string_lossy().into_owned()).collect();
+        let shown: Vec<String> =
+            arguments.iter().map(|a| a.as_ref().to_string_lossy().into_owned()).collect();
         assert_eq!(ran.code, code, "sloth-runner {}\n{}", shown.join(" "), ran.text());
         ran
     }
     /// One command as a person saw it: the line typed, both outputs, the exit status, everything variable redacted.
     #[must_use]
     pub fn transcript<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
-        let typed: Vec<String> = arguments.iter().map(|a| a.as_ref().to_string_lossy().into_owned()).collect();
-        let text = format!("$ sloth-runner {}\n{}", typed.join(" "), self.run(arguments).text());
+        let typed: Vec<String> =
+            arguments.iter().map(|a| a.as_ref().to_string_lossy().into_owned()).collect();
+        let text =
+            format!("$ sloth-runner {}\n{}", typed.join(" ").escape_debug(), self.run(arguments).text());
         self.redact(&text)
+    }
+    /// Runs one command and adds its transcript to the story.
+    pub fn tell<S: AsRef<OsStr>>(&self, arguments: &[S]) {
+        let transcript = self.transcript(arguments);
+        let mut story = self.story.borrow_mut();
+        if !story.is_empty() {
+            story.push('\n');
+        }
+        story.push_str(&transcript);
+    }
+    /// Everything told so far, for a snapshot.
+    #[must_use]
+    pub fn story(&self) -> String {
+        self.story.borrow().clone()
     }
     /// Replaces what differs from run to run: directories, ids, times, durations, digests, host and user.
     #[must_use]
@@ -139,9 +162,14 @@ impl TestEnv {
         let mut text = text.to_owned();
         let real = fs::canonicalize(self.dir.path()).unwrap_or_else(|_| self.dir.path().to_owned());
         for dir in [self.dir.path(), real.as_path()] {
-            text = text.replace(&*dir.to_string_lossy(), "[DIR]");
+            let dir = dir.to_string_lossy();
+            text = text.replace(&*dir, &format!("[DIR{:.<1$}]", "", dir.len() - 5));
         }
-        redact_words(&text)
+        let lines = text.split('\n').map(|line| match line.split_once("Host:") {
+            Some((before, _)) if before.trim().is_empty() => format!("{before}Host: [HOST]"),
+            _ => line.to_owned(),
+        });
+        redact_words(&lines.collect::<Vec<_>>().join("\n"))
     }
     /// Names, modes and contents below a directory, sorted; times are left out.
     ///
@@ -209,7 +237,7 @@ impl From<Output> for Ran {
     }
 }
 
-/// Replaces ids, digests, times and durations by marks of the same width.
+/// Replaces ids, digests and times by marks of the same width, and durations by one of four characters.
 #[must_use]
 pub fn redact_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -218,6 +246,18 @@ pub fn redact_words(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let boundary = !before.is_alphanumeric();
         match MARKS.iter().find_map(|mark| if boundary { mark(rest) } else { None }) {
+            Some((length, '#')) => {
+                // As wide as its column, whatever it was.
+                let blanks = rest[length..].bytes().take_while(|b| *b == b' ').count();
+                out.push_str("####");
+                if blanks > 1 {
+                    out.push_str(&" ".repeat((length + blanks).saturating_sub(4)));
+                    rest = &rest[length + blanks..];
+                } else {
+                    rest = &rest[length..];
+                }
+                before = '#';
+            }
             Some((length, fill)) => {
                 out.push_str(&fill.to_string().repeat(length));
                 rest = &rest[length..];
@@ -258,12 +298,14 @@ fn uuid(text: &str) -> Option<(usize, char)> {
 fn digest(text: &str) -> Option<(usize, char)> {
     let length = text.bytes().take_while(u8::is_ascii_hexdigit).count();
     let whole = text.as_bytes().get(length).is_none_or(|b| !b.is_ascii_alphanumeric());
-    (whole && matches!(length, 12 | 64) && !text[..length].bytes().all(|b| b.is_ascii_digit())).then_some((length, 'd'))
+    (whole && matches!(length, 12 | 64) && !text[..length].bytes().all(|b| b.is_ascii_digit()))
+        .then_some((length, 'd'))
 }
 
 fn time(text: &str) -> Option<(usize, char)> {
     let date = shape_prefix(text, "0000-00-00")?;
-    let clock = ["T00:00:00", " 00:00:00", " 00:00"].iter().find_map(|p| shape_prefix(&text[date..], p)).unwrap_or(0);
+    let clock =
+        ["T00:00:00", " 00:00:00", " 00:00"].iter().find_map(|p| shape_prefix(&text[date..], p)).unwrap_or(0);
     let mut length = date + clock;
     if let Some(fraction) = text[length..].strip_prefix('.') {
         length += 1 + fraction.bytes().take_while(u8::is_ascii_digit).count();
@@ -282,13 +324,16 @@ fn shape_prefix(text: &str, pattern: &str) -> Option<usize> {
     fits.then_some(pattern.len())
 }
 
-/// `71ms`, `2.4s`, `2m30s`, `<1ms`. Durations differ in width from run to run, so the blanks after one belong to it.
+/// `71ms`, `2.4s`, `2m30s`, `<1ms`.
 fn duration(text: &str) -> Option<(usize, char)> {
     let start = usize::from(text.starts_with('<'));
     let body = &text[start..];
-    let length = body.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'm' | b's' | b'h')).count();
+    let length =
+        body.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'm' | b's' | b'h')).count();
     let word = &body[..length];
-    let timed = word.ends_with('s') && word.starts_with(|c: char| c.is_ascii_digit()) && word.bytes().filter(|b| *b == b's').count() == 1;
+    let timed = word.ends_with('s')
+        && word.starts_with(|c: char| c.is_ascii_digit())
+        && word.bytes().filter(|b| *b == b's').count() == 1;
     let whole = body.as_bytes().get(length).is_none_or(|b| !b.is_ascii_alphanumeric());
     (timed && whole && word != "0s").then_some((start + length, '#'))
 }
@@ -301,7 +346,6 @@ mod tests {
     fn what_differs_is_marked_and_what_does_not_stays() {
         let text = "id 0192f0c1-7a3b-7c44-8d55-0123456789ab at 2026-11-20 14:30:00 (2026-11-20T14:30:00.123Z) took 71ms, v12";
         let marked = redact_words(text);
-        assert_eq!(marked.len(), text.len());
         assert!(marked.starts_with("id uuuuuuuu") && marked.ends_with("took ####, v12"), "{marked}");
         assert_eq!(redact_words("0s 3 files, 1.5 GiB"), "0s 3 files, 1.5 GiB");
     }

@@ -183,10 +183,9 @@ impl Shared {
         };
         let took = took.map(|t| format!(" in {t}")).unwrap_or_default();
         let mut line = format!("task {}: {word}{took}", clean(task));
-        if message && !event.message.is_empty() {
-            for part in event.message.lines() {
-                line.push_str(&format!("\n    {}", escape::lines(part)));
-            }
+        let why = event.payload.get("message").and_then(serde_json::Value::as_str).filter(|_| message);
+        for part in why.unwrap_or_default().lines() {
+            line.push_str(&format!("\n    {}", escape::lines(part)));
         }
         line
     }

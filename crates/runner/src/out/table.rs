@@ -57,6 +57,6 @@ mod tests {
         table.row(["漢字".to_owned(), "ok".to_owned()]);
         table.row(["a\u{1b}[2J".to_owned(), String::new()]);
         let lines = table.lines();
-        assert_eq!(lines, ["NAME     STATUS", "----     ------", "漢字     ok", "a\\x1b[2J"]);
+        assert_eq!(lines, ["NAME      STATUS", "----      ------", "漢字      ok", "a\\x1b[2J"]);
     }
 }

@@ -74,7 +74,7 @@ pub fn history_table(runs: &[Execution], full: bool) -> Table {
             r.failure_count.to_string(),
             more(&r.operation),
             more(&r.actor),
-            more(r.error_message.as_deref().unwrap_or("-")),
+            more(r.error_message.as_deref().and_then(|e| e.lines().next()).unwrap_or("-")),
         ]);
     }
     table

@@ -125,7 +125,7 @@ impl Human for StackView {
             ("Workflow file", or_dash(self.workflow_file.as_deref().unwrap_or(""))),
             ("Executions", self.execution_count.to_string()),
             ("Last duration", words::duration(std::time::Duration::from_nanos(self.last_duration))),
-            ("Last error", or_dash(self.last_error.as_deref().unwrap_or(""))),
+            ("Last error", or_dash(self.last_error.as_deref().and_then(|e| e.lines().next()).unwrap_or(""))),
         ];
         if let Some(version) = self.rolled_back_to {
             fields.push(("Rolled back to", format!("v{version}; the code may be newer")));

@@ -1,0 +1,72 @@
+//! The program as people use it: one file per command, plus the examples and the house rules.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "test code"
+)]
+
+mod test_check;
+mod test_doctor;
+mod test_examples;
+mod test_house;
+mod test_op;
+mod test_output;
+mod test_plan;
+mod test_resume;
+mod test_run;
+mod test_stack;
+mod test_stack_drift;
+mod test_stack_lock;
+mod test_stack_snapshot;
+mod test_state;
+mod test_undo;
+mod test_usage;
+mod test_version;
+
+use sloth_testkit::env::TestEnv;
+
+/// A place to run this build of the program in.
+pub fn env() -> TestEnv {
+    TestEnv::new(env!("CARGO_BIN_EXE_sloth-runner"))
+}
+
+/// A place with a workflow `site` that makes a directory and two files below `site/`.
+pub fn site() -> TestEnv {
+    let env = env();
+    env.write("site.sloth", SITE);
+    env
+}
+
+/// Runs `site` there.
+pub fn ran_site() -> TestEnv {
+    let env = site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    env
+}
+
+/// `root=…` for the workflow.
+pub fn root(env: &TestEnv) -> String {
+    format!("root={}", env.path("site").display())
+}
+
+const SITE: &str = r#"
+local root = values.root
+workflow({ name = "site", description = "A page and its notes" })
+task("page", {
+    run = function()
+        file.directory({ path = root, mode = "0755" })
+        file.content({ path = root .. "/page.txt", content = (values.title or "hello") .. "\n", mode = "0644" })
+        stack.set_output("page", root .. "/page.txt")
+    end,
+})
+task("notes", {
+    depends_on = "page",
+    tags = { "extra" },
+    run = function()
+        file.content({ path = root .. "/notes.txt", content = "one\ntwo\n", mode = "0640" })
+    end,
+})
+"#;

@@ -1,0 +1,81 @@
+use crate::{env, ran_site, site};
+
+#[test]
+fn stacks_are_made_listed_shown_and_forgotten() {
+    let env = env();
+    env.tell(&["stack", "list"]);
+    env.tell(&["stack", "new", "production", "--description", "The real thing"]);
+    env.tell(&["stack", "create", "production"]);
+    env.expect(0, &["stack", "create", "staging"]);
+    env.tell(&["stack", "list"]);
+    env.tell(&["stack", "list", "--status", "failed"]);
+    env.tell(&["stack", "delete", "staging"]);
+    env.tell(&["stack", "delete", "staging", "--force"]);
+    env.expect(7, &["stack", "delete", "staging", "--yes"]);
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn a_stack_that_ran_shows_everything() {
+    let env = ran_site();
+    env.tell(&["stack", "list"]);
+    env.tell(&["stack", "show", "site"]);
+    env.tell(&["stack", "resources", "site"]);
+    env.tell(&["stack", "output", "site"]);
+    env.tell(&["stack", "output", "site", "page"]);
+    env.tell(&["stack", "output", "site", "pgae"]);
+    env.tell(&["stack", "history", "site"]);
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&env.expect(0, arguments).stdout).unwrap()
+    };
+    let stack = json(&["stack", "show", "site", "-o", "json"]);
+    assert_eq!(stack["format"], "sloth-runner/1");
+    let id = stack["id"].as_str().unwrap().to_owned();
+    assert_eq!(json(&["stack", "show", &id, "-o", "json"])["name"], "site");
+    assert_eq!(json(&["stack", "show", &id[..20], "-o", "json"])["name"], "site");
+    let resources = json(&["stack", "resources", "site", "--type", "file", "-o", "json"]);
+    assert_eq!(resources.as_array().unwrap().len(), 3);
+    for field in [
+        "id",
+        "stack_id",
+        "type",
+        "name",
+        "module",
+        "properties",
+        "dependencies",
+        "state",
+        "checksum",
+        "created_at",
+        "updated_at",
+        "last_applied",
+        "error_message",
+        "metadata",
+    ] {
+        assert!(resources[0].get(field).is_some(), "{field}");
+    }
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn deleting_a_stack_with_resources_keeps_the_files() {
+    let env = ran_site();
+    env.tell(&["stack", "delete", "site"]);
+    env.expect(0, &["stack", "delete", "site", "--auto-approve"]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn destroying_removes_the_files_and_puts_originals_back() {
+    let env = site();
+    env.write("site/notes.txt", "mine\n");
+    let before = env.inventory(env.path("site"));
+    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    assert_eq!(env.read("site/notes.txt"), "one\ntwo\n");
+    let refused = env.expect(2, &["stack", "destroy", "site"]);
+    assert!(refused.says("- delete") && refused.says("--yes"), "{}", refused.text());
+    env.expect(0, &["stack", "destroy", "site", "--dry-run"]);
+    env.expect(0, &["stack", "destroy", "site", "--yes"]);
+    assert_eq!(env.inventory(env.path("site")), before);
+    env.expect(7, &["stack", "show", "site"]);
+}

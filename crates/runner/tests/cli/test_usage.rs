@@ -1,0 +1,82 @@
+//! What is not understood.
+
+use crate::{env, site};
+
+#[test]
+fn wrong_command_lines_end_with_2_and_change_nothing() {
+    let env = env();
+    env.tell(&["stck", "list"]);
+    env.tell(&["stack", "list", "--stauts", "x"]);
+    env.tell(&["stack", "list", "--status", "fine"]);
+    env.tell(&["run"]);
+    env.tell(&["run", "x.sloth", "--var", "novalue"]);
+    env.tell(&["run", "x.sloth", "--target", "nonsense"]);
+    env.tell(&["stack", "new", "a\u{1b}[31mb"]);
+    env.tell(&["stack", "new", "a/b"]);
+    env.tell(&["stack", "lock", "acquire", "x", "--ttl", "soon"]);
+    for arguments in [
+        &["--lock-wait", "x", "stack", "list"][..],
+        &["stack"],
+        &["stack", "drift"],
+        &["stack", "show"],
+        &["resume"],
+        &["apply"],
+    ] {
+        assert_eq!(env.run(arguments).code, 2, "{arguments:?}");
+    }
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn what_is_not_there_ends_with_7() {
+    let env = env();
+    env.expect(0, &["stack", "new", "production"]);
+    env.tell(&["stack", "show", "prodution"]);
+    env.tell(&["stack", "snapshot", "show", "production", "v9"]);
+    env.tell(&["run", "missing.sloth"]);
+    env.tell(&["run", "production"]);
+    env.tell(&["apply", "missing.plan"]);
+    env.tell(&["state", "get", "nothing"]);
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named() {
+    let env = env();
+    env.write("not.db", "this is not a database, whatever its name says\n".repeat(40).as_str());
+    let ran = env.expect(1, &["--db", "not.db", "stack", "list"]);
+    assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("not.db"), "{}", ran.text());
+    let ran = env.run(&["--db", "mysql://host/db", "stack", "list"]);
+    assert!(ran.code == 2 && ran.says("mysql"), "{}", ran.text());
+    let ran = env.run(&["--db", "/proc/nowhere/x.db", "stack", "list"]);
+    assert!(ran.code == 1 && ran.says("/proc/nowhere/x.db"), "{}", ran.text());
+}
+
+#[test]
+fn configuration_is_checked_when_it_is_needed() {
+    let mut env = site();
+    env.set("SLOTH_RUNNER_DB", "");
+    let config = env.write("config.yaml", "stacks:\n  database_pth: x.db\n");
+    let ran = env.expect(5, &["--config", &config.to_string_lossy(), "stack", "list"]);
+    assert!(ran.says("did you mean `stacks.database_path`?"), "{}", ran.text());
+    let db = env.path("configured.db");
+    let config = env
+        .write("config.yaml", &format!("stacks:\n  database_path: {}\n  lock_timeout: 5m\n", db.display()));
+    env.set("SLOTH_RUNNER_CONFIG", &config.to_string_lossy());
+    env.expect(0, &["stack", "new", "here"]);
+    assert!(db.exists());
+    env.expect(7, &["--config", "missing.yaml", "stack", "list"]);
+}
+
+#[test]
+fn help_tells_everything_and_ends_with_0() {
+    let env = env();
+    let ran = env.expect(0, &["--help"]);
+    assert!(ran.stdout.contains("Example:") && ran.stderr.is_empty());
+    let ran = env.expect(0, &["stack", "snapshot", "restore", "--help"]);
+    assert!(
+        ran.stdout.contains("--state-only") && ran.stdout.contains("[alias: --auto-approve]"),
+        "{}",
+        ran.text()
+    );
+}
