@@ -167,12 +167,15 @@ fn digest(fd: &OwnedFd, size: u64) -> Result<Digest, Errno> {
 
 impl Look for Real {
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
-        // Opening a device may do something, so what is below /dev is only looked at from outside.
         if want.follow {
             return Self::entry_followed(path, want);
         }
-        if path.starts_with("/dev/") {
-            return Self::entry_unopened(path, want, None);
+        // Opening a device may do something, so those are only looked at from outside.
+        if path.starts_with("/dev/")
+            && let Some(entry) = Self::entry_unopened(path, want, None)?
+            && entry.meta.sort == Sort::Other
+        {
+            return Ok(Some(entry));
         }
         let mut flags = self.read | OFlags::NOFOLLOW;
         let fd = loop {

@@ -68,10 +68,19 @@ fn a_group_of_its_own_ends_when_time_is_over() {
     let start = Instant::now();
     let command = Command {
         timeout: Some(Duration::from_millis(100)),
-        ..Command::shell("sleep 60 & sleep 61; echo no")
+        ..Command::shell("sleep 60 & echo $!; sleep 61; echo no")
     };
     let output = run(&command);
     assert!(output.timed_out && !output.success());
+    let child = output.stdout.trim();
+    let runs = || {
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        status.contains("State:") && !status.contains("State:\tZ")
+    };
+    while runs() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{child} was left running");
+        std::thread::yield_now();
+    }
     assert!(start.elapsed() < Duration::from_secs(10));
     // One that does not listen.
     let deaf = Command {

@@ -488,3 +488,49 @@ fn threads_may_write_at_once() {
     let stat = rustix::fs::statat(CWD, format!("{base}/shared"), AtFlags::empty()).unwrap();
     assert_eq!(stat.st_nlink, 1);
 }
+
+#[test]
+fn an_effect_meant_for_something_else_does_not_happen() {
+    use sloth_resources::os::memory::Memory;
+    use sloth_resources::os::real::Real;
+    use sloth_resources::os::{Expect, OsError, Put, Rights, Touch, Want};
+
+    let (_dir, base) = tempdir();
+    let memory = Memory::memory();
+    memory.mkdir("/d", Rights::default()).unwrap();
+    for (os, base) in [(&Real::new() as &dyn Touch, base.as_str()), (&memory, "/d")] {
+        let path = format!("{base}/conf");
+        let put = |content: &'static [u8], expect| {
+            os.put(&path, &Put { expect, ..Put::new(content, Rights::default()) })
+        };
+        put(b"one", Expect::Nothing).unwrap();
+        let one = os.entry(&path, Want::default()).unwrap().unwrap().meta.stamp;
+        put(b"two", Expect::This(one)).unwrap();
+        let stale = Expect::This(one);
+        let rights = Rights { mode: Some(0o600), ..Rights::default() };
+        let moved = Err(OsError::Moved(path.clone()));
+        for expect in [stale, Expect::Nothing] {
+            assert_eq!(put(b"three", expect).map(drop), moved);
+            assert_eq!(os.link(&path, "x", Rights::default(), expect).map(drop), moved);
+            assert_eq!(os.rights(&path, rights, expect, false).map(drop), moved);
+            assert_eq!(os.remove(&path, expect), moved);
+            assert_eq!(os.remove_tree(&path, expect), moved);
+        }
+        assert_eq!(os.mkdir(&path, rights).map(drop), moved);
+        assert_eq!(&*os.read(&path, 10, false).unwrap().unwrap(), b"two");
+        assert_eq!(os.list(base).unwrap(), ["conf"]);
+        put(b"three", Expect::Whatever).unwrap();
+    }
+}
+
+#[test]
+fn shared_memory_holds_files_like_any_other() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+        println!("SKIPPED: there is no /dev/shm");
+        return;
+    };
+    let path = format!("{}/conf", dir.path().display());
+    let applied = put(&path, "x", json!({})).unwrap();
+    assert_eq!(look(&*real(), "file", &path, None, &[]).state, applied.state);
+    assert_eq!(look(&*real(), "file", "/dev/null", None, &[]).state.unwrap()["kind"], "other");
+}
