@@ -45,11 +45,27 @@ fn main() {
     let loaded = started.elapsed();
     execute(&mut program, &Arc::new(World::default()), 1).all_good();
     println!("{:<42} {:8.1} µs", "load of 50 chained tasks", loaded.as_secs_f64() * 1e6);
-    println!("{:<42} {:8.1} µs", "load and run of 50 chained empty tasks", started.elapsed().as_secs_f64() * 1e6);
+    println!(
+        "{:<42} {:8.1} µs",
+        "load and run of 50 chained empty tasks",
+        started.elapsed().as_secs_f64() * 1e6
+    );
     measure("empty loop", "", false);
-    measure("file.copy{src, dest, mode}", "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644' }", false);
-    measure("file.copy{src, dest, mode, owner, group}", "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644', owner = 'root', group = 'root' }", false);
-    measure("file.copy handed to a worker", "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644' }", true);
+    measure(
+        "file.copy{src, dest, mode}",
+        "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644' }",
+        false,
+    );
+    measure(
+        "file.copy{src, dest, mode, owner, group}",
+        "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644', owner = 'root', group = 'root' }",
+        false,
+    );
+    measure(
+        "file.copy handed to a worker",
+        "file.copy{ src = '/a/b', dest = '/etc/same' .. i, mode = '0644' }",
+        true,
+    );
     measure("state.get", "state.get('k')", false);
     measure("exec.run", "exec.run('true')", false);
 }

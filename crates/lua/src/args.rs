@@ -52,8 +52,11 @@ impl Signature {
                 }
             }
         }
-        let positional =
-            operation.positional.iter().filter_map(|p| operation.params.iter().find(|q| q.name == *p)).collect();
+        let positional = operation
+            .positional
+            .iter()
+            .filter_map(|p| operation.params.iter().find(|q| q.name == *p))
+            .collect();
         Self { title: format!("{}.{}", operation.module, operation.name), operation, names, positional }
     }
     /// `module.operation`.
@@ -159,7 +162,8 @@ impl Reader<'_> {
             Ok(())
         })?;
         let is_list = positional.is_some_and(|p| p.ty == ParamType::List);
-        Ok(named && (known || index == 0 || is_list) || (!named && index > 0 && !is_list && table.raw_len() == 0))
+        Ok(named && (known || index == 0 || is_list)
+            || (!named && index > 0 && !is_list && table.raw_len() == 0))
     }
 
     fn table(&mut self, table: &Table) -> Result<(), Fault> {
@@ -175,11 +179,8 @@ impl Reader<'_> {
                     let name = std::str::from_utf8(&bytes).unwrap_or("?");
                     match self.signature.names.get(name) {
                         Some(Slot { param, common }) => {
-                            let done = if *common {
-                                self.common(param, &v)
-                            } else {
-                                self.put(param, name, &v)
-                            };
+                            let done =
+                                if *common { self.common(param, &v) } else { self.put(param, name, &v) };
                             wrong = done.err();
                         }
                         None => wrong = Some(self.signature.unknown(self.shared, self.lua, name)),
@@ -216,7 +217,9 @@ impl Reader<'_> {
             return self.put(first, first.name, &table);
         }
         for (index, value) in list.iter().enumerate() {
-            let Some(param) = self.signature.positional.get(index) else { return Err(self.signature.too_many()) };
+            let Some(param) = self.signature.positional.get(index) else {
+                return Err(self.signature.too_many());
+            };
             self.put(param, param.name, value)?;
         }
         Ok(())
@@ -245,7 +248,8 @@ impl Reader<'_> {
         if self.given.contains_key(param.name) {
             let names: Vec<String> =
                 std::iter::once(&param.name).chain(param.aliases).map(|n| format!("`{n}`")).collect();
-            let fault = Fault::argument(format!("`{}` is given twice to `{}`", param.name, self.signature.title()));
+            let fault =
+                Fault::argument(format!("`{}` is given twice to `{}`", param.name, self.signature.title()));
             let fault = match names.len() {
                 1 => fault,
                 _ => fault.hint(format!("{} are the same argument", names.join(" and "))),
@@ -282,7 +286,8 @@ impl Reader<'_> {
             },
             ParamType::Duration => {
                 let seconds = duration_of(value).ok_or_else(|| {
-                    wrong().hint("write a number of seconds, or for example `\"30s\"`, `\"5m\"` or `\"1h30m\"`")
+                    wrong()
+                        .hint("write a number of seconds, or for example `\"30s\"`, `\"5m\"` or `\"1h30m\"`")
                 })?;
                 convert::number(seconds).ok_or_else(wrong)?
             }
@@ -311,13 +316,9 @@ impl Reader<'_> {
                 }
                 _ => return Err(wrong()),
             },
-            ParamType::List => Value::Array(
-                texts_of(value)
-                    .ok_or_else(wrong)?
-                    .into_iter()
-                    .map(Value::String)
-                    .collect(),
-            ),
+            ParamType::List => {
+                Value::Array(texts_of(value).ok_or_else(wrong)?.into_iter().map(Value::String).collect())
+            }
             ParamType::Map => match value {
                 LuaValue::Table(_) => Value::Object(convert::object(self.lua, value).map_err(say)?),
                 _ => return Err(wrong()),
@@ -337,7 +338,8 @@ impl Reader<'_> {
             })?),
             ParamType::Path => {
                 let text = text().ok_or_else(wrong)?;
-                if !text.starts_with('/') && text != "~" && !text.starts_with("~/") && !text.starts_with('~') {
+                if !text.starts_with('/') && text != "~" && !text.starts_with("~/") && !text.starts_with('~')
+                {
                     let fault = Fault::argument(format!(
                         "`{name}` of `{}` must be an absolute path, not `{text}`",
                         self.signature.title()
@@ -500,8 +502,8 @@ fn symbolic(text: &str) -> Option<String> {
         let (who, what) = clause.trim().split_once('=')?;
         let bits = |shift: u32| -> Option<u32> {
             what.chars().try_fold(0, |acc, c| {
-                Some(acc
-                    | match c {
+                Some(
+                    acc | match c {
                         'r' => 4 << shift,
                         'w' => 2 << shift,
                         'x' => 1 << shift,
@@ -509,7 +511,8 @@ fn symbolic(text: &str) -> Option<String> {
                         's' if shift == 3 => 0o2000,
                         't' => 0o1000,
                         _ => return None,
-                    })
+                    },
+                )
             })
         };
         for c in if who.is_empty() { "a" } else { who }.chars() {
@@ -531,7 +534,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("30s", 30.0), ("5m", 300.0), ("1h30m", 5400.0), ("250ms", 0.25), ("10", 10.0)] {
+        for (text, seconds) in
+            [("30s", 30.0), ("5m", 300.0), ("1h30m", 5400.0), ("250ms", 0.25), ("10", 10.0)]
+        {
             assert_eq!(parse_duration(text), Some(seconds), "{text}");
         }
         for bad in ["", "5x", "s", "m5", "1h-3m"] {

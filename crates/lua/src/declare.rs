@@ -178,9 +178,13 @@ fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) 
         Some(error) if count == 1 => failed(lua, error, ignore),
         Some(first) => {
             let mut fault = Fault::from(first);
-            fault.diagnostic.message = format!("{} (and on {} more hosts)", fault.diagnostic.message, count - 1);
+            fault.diagnostic.message =
+                format!("{} (and on {} more hosts)", fault.diagnostic.message, count - 1);
             if ignore {
-                return Answer::many([LuaValue::Nil, LuaValue::String(lua.create_string(&fault.diagnostic.message)?)]);
+                return Answer::many([
+                    LuaValue::Nil,
+                    LuaValue::String(lua.create_string(&fault.diagnostic.message)?),
+                ]);
             }
             Err(fault)
         }
@@ -247,14 +251,17 @@ impl<'a> Functions<'a> {
     }
     fn run(&self, function: Option<&Function>, what: &str, live: Option<&Value>) -> Result<LuaValue, String> {
         let Some(function) = function else { return Err(format!("it has no `{what}` function")) };
-        let live = live.map_or(Ok(LuaValue::Nil), |v| convert::to_lua(self.lua, v)).map_err(|e| e.to_string())?;
+        let live =
+            live.map_or(Ok(LuaValue::Nil), |v| convert::to_lua(self.lua, v)).map_err(|e| e.to_string())?;
         let values = function
             .call::<MultiValue>(live)
             .map_err(|e| Fault::from_mlua(self.shared, &e).diagnostic.to_string())?;
         let mut values = values.into_iter();
         let (first, second) = (values.next().unwrap_or(LuaValue::Nil), values.next());
         match (&first, second) {
-            (LuaValue::Nil | LuaValue::Boolean(false), Some(LuaValue::String(why))) => Err(why.to_string_lossy()),
+            (LuaValue::Nil | LuaValue::Boolean(false), Some(LuaValue::String(why))) => {
+                Err(why.to_string_lossy())
+            }
             (LuaValue::Boolean(false), _) if what != "probe" => Err(format!("`{what}` returned false")),
             _ => Ok(first),
         }

@@ -51,7 +51,8 @@ impl Diagnostic {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = match &place {
             Some((span, line)) => {
-                let shown: String = line.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let shown: String =
+                    line.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
                 let mark = self.mark(&shown);
                 let first = usize::try_from(span.line).unwrap_or(1);
                 let report = [Level::ERROR.primary_title(self.message.as_str()).element(
@@ -67,7 +68,9 @@ impl Diagnostic {
                     Some(span) => format!("{span}: {}", self.message),
                     None => self.message.clone(),
                 };
-                renderer.render(&[annotate_snippets::Group::with_title(Level::ERROR.primary_title(title.as_str()))])
+                renderer.render(&[annotate_snippets::Group::with_title(
+                    Level::ERROR.primary_title(title.as_str()),
+                )])
             }
         };
         if let Some(hint) = &self.hint {

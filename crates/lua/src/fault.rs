@@ -86,11 +86,13 @@ impl Fault {
                 _ => None,
             }
         };
-        let message = text("message").or_else(|| text("error")).or_else(|| text("err")).unwrap_or_else(|| {
-            crate::convert::from_lua(lua, &LuaValue::Table(table.clone()))
-                .map_or_else(|_| "a table was raised as an error".to_owned(), |v| format!("error {v}"))
-        });
-        let span = text("file").map(|file| Span::new(file, text("line").and_then(|l| l.parse().ok()).unwrap_or(0)));
+        let message =
+            text("message").or_else(|| text("error")).or_else(|| text("err")).unwrap_or_else(|| {
+                crate::convert::from_lua(lua, &LuaValue::Table(table.clone()))
+                    .map_or_else(|_| "a table was raised as an error".to_owned(), |v| format!("error {v}"))
+            });
+        let span =
+            text("file").map(|file| Span::new(file, text("line").and_then(|l| l.parse().ok()).unwrap_or(0)));
         let mut fault = Self::new(text("kind").as_deref().unwrap_or("error"), message).span(span);
         fault.diagnostic.hint = text("hint");
         fault.diagnostic.word = text("word");

@@ -94,7 +94,10 @@ impl RealHost {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the host layer of the language; effects were permitted by the scope")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the host layer of the language; effects were permitted by the scope"
+)]
 impl HostLayer for RealHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)

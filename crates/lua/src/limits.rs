@@ -112,12 +112,7 @@ impl Guard {
     pub(crate) fn watching(cpu: Duration, timeout: Option<Duration>, scope: Option<Arc<dyn Scope>>) -> Self {
         Self::new(cpu, timeout, scope, false)
     }
-    fn new(
-        cpu: Duration,
-        timeout: Option<Duration>,
-        scope: Option<Arc<dyn Scope>>,
-        trusted: bool,
-    ) -> Self {
+    fn new(cpu: Duration, timeout: Option<Duration>, scope: Option<Arc<dyn Scope>>, trusted: bool) -> Self {
         let now = Instant::now();
         Self {
             trusted,
@@ -198,7 +193,9 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        for (ms, text) in [(500, "500ms"), (2000, "2s"), (2500, "2.5s"), (300_000, "5m"), (5_400_000, "1h30m")] {
+        for (ms, text) in
+            [(500, "500ms"), (2000, "2s"), (2500, "2.5s"), (300_000, "5m"), (5_400_000, "1h30m")]
+        {
             assert_eq!(words(Duration::from_millis(ms)), text);
         }
     }

@@ -92,7 +92,10 @@ pub fn load(request: LoadRequest) -> Result<LuaProgram, LoadError> {
             let name = path.to_string_lossy().into_owned();
             let bytes = request.host.read(path).map_err(|e| {
                 let why = crate::declare::io_words(&e);
-                LoadError::new(Diagnostic::new(format!("could not read `{name}`: {why}")), &Sources::default())
+                LoadError::new(
+                    Diagnostic::new(format!("could not read `{name}`: {why}")),
+                    &Sources::default(),
+                )
             })?;
             match String::from_utf8(bytes) {
                 Ok(text) => (name, text),
@@ -106,7 +109,8 @@ pub fn load(request: LoadRequest) -> Result<LuaProgram, LoadError> {
     let base = Path::new(&name).parent().map(Path::to_path_buf).unwrap_or_default();
     let values = merge(request.values.clone(), &request.vars);
     let shared = Rc::new(Shared::new(request.host, request.catalog, request.limits, base, values));
-    let stem = Path::new(&name).file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
+    let stem =
+        Path::new(&name).file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
     let file = Arc::clone(&shared.sources.borrow_mut().add(&name, &text));
 
     let fail = |fault: &Fault| LoadError::new((*fault.diagnostic).clone(), &shared.sources.borrow());
@@ -114,7 +118,8 @@ pub fn load(request: LoadRequest) -> Result<LuaProgram, LoadError> {
     let (lua, words) = prepare(&shared, &Value::Object(request.vars)).map_err(broken)?;
     let main = chunk(&lua, &shared, &name, &text).map_err(|f| fail(&f))?;
     run_main(&lua, &shared, main).map_err(|f| fail(&f))?;
-    let meaning = collect(&lua, &shared, &words, &stem, &file, request.workflow.as_deref()).map_err(|f| fail(&f))?;
+    let meaning =
+        collect(&lua, &shared, &words, &stem, &file, request.workflow.as_deref()).map_err(|f| fail(&f))?;
     TaskGraph::build(&meaning.workflow.tasks).map_err(|e| fail(&graph_fault(e)))?;
     Ok(LuaProgram::new(lua, Rc::clone(&shared), words.driver, meaning))
 }
@@ -149,8 +154,14 @@ pub(crate) struct Words {
 
 /// A state with all words of the language, sandboxed and bounded.
 fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
-    let libs = StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::BIT | StdLib::MATH
-        | StdLib::BUFFER | StdLib::DEBUG;
+    let libs = StdLib::COROUTINE
+        | StdLib::TABLE
+        | StdLib::STRING
+        | StdLib::UTF8
+        | StdLib::BIT
+        | StdLib::MATH
+        | StdLib::BUFFER
+        | StdLib::DEBUG;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
     lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     let globals = lua.globals();
@@ -168,10 +179,8 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     let both = |b: &Table| -> MultiValue {
         [LuaValue::Table(natives.clone()), LuaValue::Table(b.clone())].into_iter().collect()
     };
-    let base = own(
-        include_str!("prelude/base.luau"),
-        [LuaValue::Table(natives.clone())].into_iter().collect(),
-    )?;
+    let base =
+        own(include_str!("prelude/base.luau"), [LuaValue::Table(natives.clone())].into_iter().collect())?;
     lua.set_named_registry_value("sloth.body", base.raw_get::<Function>("run_body")?)?;
     let goroutine = lua.create_table()?;
     let (table, args) = (goroutine.clone(), both(&base));
@@ -223,11 +232,10 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
 /// A text as a function; refuses what is not text.
 pub(crate) fn chunk(lua: &Lua, shared: &Shared, name: &str, text: &str) -> Result<Function, Fault> {
     if text.len() > shared.limits.source {
-        return Err(Fault::new("limit", format!(
-            "`{name}` has {} bytes; a source text has at most {}",
-            text.len(),
-            shared.limits.source
-        )));
+        return Err(Fault::new(
+            "limit",
+            format!("`{name}` has {} bytes; a source text has at most {}", text.len(), shared.limits.source),
+        ));
     }
     if text.contains("goroutine") {
         // Taken out first: the module's own text is not looked at again.
@@ -292,7 +300,8 @@ fn collect(
     if !matches!(values.next(), Some(LuaValue::Boolean(true))) {
         return Err(Fault::caught(lua, shared, &values.next().unwrap_or(LuaValue::Nil)));
     }
-    let (Some(LuaValue::Table(workflows)), Some(LuaValue::Table(handlers))) = (values.next(), values.next()) else {
+    let (Some(LuaValue::Table(workflows)), Some(LuaValue::Table(handlers))) = (values.next(), values.next())
+    else {
         return Err(Fault::new("internal", "the declarations could not be read"));
     };
     let all: Vec<Table> = workflows.sequence_values().collect::<mlua::Result<_>>()?;
@@ -307,7 +316,9 @@ fn collect(
             Fault::new("empty", format!("`{file}` declares no tasks"))
                 .hint("write `task({ name = \"…\", run = function() … end })`")
         } else {
-            Fault::new("empty", format!("workflow `{name}` has no tasks")).word(name.as_str()).span(Some(place(&table)?))
+            Fault::new("empty", format!("workflow `{name}` has no tasks"))
+                .word(name.as_str())
+                .span(Some(place(&table)?))
         });
     }
     let hosts = texts(&fields, "delegate_to")?;
@@ -353,7 +364,8 @@ fn choose(shared: &Shared, all: &[Table], file: &Arc<str>, wanted: Option<&str>)
         if let Some(at) = names.iter().position(|n| n == wanted) {
             return Ok(all[at].clone());
         }
-        let fault = Fault::new("unknown", format!("`{file}` has no workflow `{wanted}`; it has {}", listed()));
+        let fault =
+            Fault::new("unknown", format!("`{file}` has no workflow `{wanted}`; it has {}", listed()));
         return Err(match nearest(wanted, names.iter().map(String::as_str)) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault,
@@ -404,19 +416,21 @@ fn task(shared: &Shared, def: &Table, workflow_hosts: &[String]) -> Result<Task,
         description: fields.raw_get::<Option<String>>("description")?.unwrap_or_default(),
         depends_on: needs
             .into_iter()
-            .map(|name| TaskRef {
-                span: crate::natives::find_text(shared, &written, &name),
-                name,
-            })
+            .map(|name| TaskRef { span: crate::natives::find_text(shared, &written, &name), name })
             .collect(),
         tags: texts(&fields, "tags")?,
-        delegate_to: if own_hosts.is_nil() { workflow_hosts.to_vec() } else { texts(&fields, "delegate_to")? },
+        delegate_to: if own_hosts.is_nil() {
+            workflow_hosts.to_vec()
+        } else {
+            texts(&fields, "delegate_to")?
+        },
         span,
     })
 }
 
 fn config(fields: &Table) -> mlua::Result<WorkflowConfig> {
-    let flag = |name: &str| -> mlua::Result<bool> { Ok(fields.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
+    let flag =
+        |name: &str| -> mlua::Result<bool> { Ok(fields.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
     let on_failure = match fields.raw_get::<Option<String>>("on_failure")?.as_deref() {
         Some("rollback") => OnFailure::Rollback,
         Some("stop") => OnFailure::Stop,
@@ -426,9 +440,7 @@ fn config(fields: &Table) -> mlua::Result<WorkflowConfig> {
         None => OnFailure::Continue,
     };
     Ok(WorkflowConfig {
-        timeout: fields
-            .raw_get::<Option<f64>>("timeout")?
-            .and_then(|t| Duration::try_from_secs_f64(t).ok()),
+        timeout: fields.raw_get::<Option<f64>>("timeout")?.and_then(|t| Duration::try_from_secs_f64(t).ok()),
         require_lock: flag("require_lock")?,
         create_snapshot: flag("create_snapshot")?,
         max_parallel_tasks: fields.raw_get::<Option<u32>>("max_parallel_tasks")?.unwrap_or(0),
@@ -467,8 +479,10 @@ fn graph_fault(error: GraphError) -> Fault {
 /// `import` and `require` of a file: the function of its text, and the name it is known by.
 pub(crate) fn source(lua: &Lua, shared: &Rc<Shared>, path: &str, endings: &[&str]) -> crate::shared::Native {
     if Path::new(path).is_absolute() {
-        return Err(Fault::argument(format!("`{path}` is an absolute path; files are named relative to this one"))
-            .word(path));
+        return Err(Fault::argument(format!(
+            "`{path}` is an absolute path; files are named relative to this one"
+        ))
+        .word(path));
     }
     let here = shared.here(lua);
     let dir = here
@@ -492,8 +506,11 @@ pub(crate) fn source(lua: &Lua, shared: &Rc<Shared>, path: &str, endings: &[&str
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
-                return Err(Fault::argument(format!("could not read `{candidate}`: {}", crate::declare::io_words(&e)))
-                    .word(path));
+                return Err(Fault::argument(format!(
+                    "could not read `{candidate}`: {}",
+                    crate::declare::io_words(&e)
+                ))
+                .word(path));
             }
         }
     }
@@ -506,7 +523,9 @@ fn tidy(path: &Path) -> PathBuf {
     for part in path.components() {
         match part {
             std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if matches!(out.components().next_back(), Some(std::path::Component::Normal(_))) => {
+            std::path::Component::ParentDir
+                if matches!(out.components().next_back(), Some(std::path::Component::Normal(_))) =>
+            {
                 out.pop();
             }
             other => out.push(other),

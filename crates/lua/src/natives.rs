@@ -24,14 +24,16 @@ pub(crate) fn table(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Table> {
     let s = Rc::clone(shared);
     n.raw_set(
         "set_metas",
-        lua.create_function(move |_, (error, reply, exec, empty, wrap): (Table, Table, Table, Table, mlua::Function)| {
-            *s.error_meta.borrow_mut() = Some(error);
-            *s.reply_meta.borrow_mut() = Some(reply);
-            *s.exec_meta.borrow_mut() = Some(exec);
-            *s.empty.borrow_mut() = Some(empty);
-            *s.wrap.borrow_mut() = Some(wrap);
-            Ok(())
-        })?,
+        lua.create_function(
+            move |_, (error, reply, exec, empty, wrap): (Table, Table, Table, Table, mlua::Function)| {
+                *s.error_meta.borrow_mut() = Some(error);
+                *s.reply_meta.borrow_mut() = Some(reply);
+                *s.exec_meta.borrow_mut() = Some(exec);
+                *s.empty.borrow_mut() = Some(empty);
+                *s.wrap.borrow_mut() = Some(wrap);
+                Ok(())
+            },
+        )?,
     )?;
     n.raw_set(
         "nearest",
@@ -49,7 +51,9 @@ pub(crate) fn table(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Table> {
                 f if f < 0 => (len + f).max(0),
                 f => (f - 1).max(0),
             };
-            let Some(rest) = usize::try_from(from).ok().and_then(|f| text.get(f..)) else { return Ok((None, None)) };
+            let Some(rest) = usize::try_from(from).ok().and_then(|f| text.get(f..)) else {
+                return Ok((None, None));
+            };
             let at = find_bytes(rest, &word).and_then(|at| i64::try_from(at).ok());
             let size = i64::try_from(word.len()).unwrap_or(0);
             Ok((at.map(|a| a + from + 1), at.map(|a| a + from + size)))
@@ -228,7 +232,14 @@ fn errors(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
     n.raw_set(
         "fault_at",
         lua.create_function(
-            move |lua, (message, hint, word, file, line): (String, Option<String>, Option<String>, String, u32)| {
+            move |lua,
+                  (message, hint, word, file, line): (
+                String,
+                Option<String>,
+                Option<String>,
+                String,
+                u32,
+            )| {
                 let mut fault = Fault::argument(message);
                 fault.diagnostic.hint = hint;
                 let span = Span::new(file, line);

@@ -154,7 +154,13 @@ impl LuaProgram {
                 })?;
             }
         }
-        Ok(UnitCx { scope: Some(scope), cwd: text("workdir")?, user: text("user")?, env, ..UnitCx::default() })
+        Ok(UnitCx {
+            scope: Some(scope),
+            cwd: text("workdir")?,
+            user: text("user")?,
+            env,
+            ..UnitCx::default()
+        })
     }
 }
 

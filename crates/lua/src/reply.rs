@@ -57,7 +57,8 @@ fn differences(lua: &Lua, outcome: &Outcome) -> mlua::Result<Table> {
 
 /// The result of one call as a table, for use inside others.
 pub(crate) fn table(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Result<Table, crate::fault::Fault> {
-    const NAMES: [&str; 8] = ["changed", "message", "action", "address", "name", "attributes", "diff", "notes"];
+    const NAMES: [&str; 8] =
+        ["changed", "message", "action", "address", "name", "attributes", "diff", "notes"];
     let table = lua.create_table()?;
     if let Answer::Reply(parts) = answer(lua, shared, outcome)? {
         for (name, value) in NAMES.iter().zip(parts) {

@@ -42,7 +42,10 @@ impl Job {
         }))
     }
     /// The same work with one more thing done to its answer.
-    pub(crate) fn then(self, more: impl FnOnce(&Lua, &Rc<Shared>, Native) -> Native + Send + 'static) -> Self {
+    pub(crate) fn then(
+        self,
+        more: impl FnOnce(&Lua, &Rc<Shared>, Native) -> Native + Send + 'static,
+    ) -> Self {
         Self(Box::new(move || {
             let finish = self.run();
             Box::new(move |lua: &Lua, shared: &Rc<Shared>| {
@@ -230,7 +233,9 @@ impl Scheduler {
     }
     /// The running coroutine will sleep when it yields next.
     pub(crate) fn sleep(&self, time: Duration) {
-        let at = Instant::now().checked_add(time).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365));
+        let at = Instant::now()
+            .checked_add(time)
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400 * 365));
         let seq = self.seq.get() + 1;
         self.seq.set(seq);
         let id = self.current.get();
@@ -385,7 +390,8 @@ impl Scheduler {
             let mut inner = self.inner.borrow_mut();
             let untrusted: Vec<i64> =
                 inner.groups.iter().filter(|(_, g)| !g.guard.is_trusted()).map(|(id, _)| *id).collect();
-            let chosen = if untrusted.is_empty() { inner.groups.keys().copied().collect() } else { untrusted };
+            let chosen =
+                if untrusted.is_empty() { inner.groups.keys().copied().collect() } else { untrusted };
             for id in &chosen {
                 if let Some(group) = inner.groups.get_mut(id) {
                     group.result.get_or_insert_with(|| {

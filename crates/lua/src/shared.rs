@@ -84,6 +84,9 @@ pub(crate) struct UnitCx {
     pub(crate) files: RefCell<Vec<std::rc::Weak<RefCell<crate::modules::io::Open>>>>,
 }
 
+/// Fills a module that is loaded late.
+pub(crate) type Filler = Box<dyn FnOnce(&Lua) -> mlua::Result<()>>;
+
 /// What all functions of one program share.
 pub(crate) struct Shared {
     pub(crate) host: Arc<dyn HostLayer>,
@@ -101,7 +104,7 @@ pub(crate) struct Shared {
     /// Names of all globals of the language.
     pub(crate) known: RefCell<Vec<String>>,
     /// Loads the goroutine module when a source text mentions it.
-    pub(crate) goroutine: RefCell<Option<Box<dyn FnOnce(&Lua) -> mlua::Result<()>>>>,
+    pub(crate) goroutine: RefCell<Option<Filler>>,
     pub(crate) error_meta: RefCell<Option<Table>>,
     pub(crate) reply_meta: RefCell<Option<Table>>,
     pub(crate) exec_meta: RefCell<Option<Table>>,
@@ -197,7 +200,9 @@ impl Shared {
             if !guard.due() {
                 return Ok(mlua::VmState::Continue);
             }
-            let Some(stop) = guard.check(std::time::Instant::now()) else { return Ok(mlua::VmState::Continue) };
+            let Some(stop) = guard.check(std::time::Instant::now()) else {
+                return Ok(mlua::VmState::Continue);
+            };
             let span = self.sources.borrow().here(lua, 0);
             guard.trip(stop, span);
         }
@@ -217,7 +222,10 @@ impl Shared {
     /// Turns an engine message into a fault: finds the place, and names the global that is not there.
     pub(crate) fn explain(&self, text: &str) -> Fault {
         let text = text.split("\nstack traceback:").next().unwrap_or(text);
-        let text = text.strip_prefix("runtime error: ").or_else(|| text.strip_prefix("syntax error: ")).unwrap_or(text);
+        let text = text
+            .strip_prefix("runtime error: ")
+            .or_else(|| text.strip_prefix("syntax error: "))
+            .unwrap_or(text);
         let sources = self.sources.borrow();
         let (span, message) = match sources.split(text) {
             Some((span, rest)) => (Some(span), rest),
@@ -247,7 +255,8 @@ impl Shared {
             if let Some(name) = guilty {
                 let known = self.known.borrow();
                 let near = sloth_core::suggest::nearest(name, known.iter().map(String::as_str));
-                let mut fault = Fault::new("unknown", format!("`{name}` is not defined")).span(Some(span.clone()));
+                let mut fault =
+                    Fault::new("unknown", format!("`{name}` is not defined")).span(Some(span.clone()));
                 fault.diagnostic.word = Some(name.clone());
                 fault.diagnostic.hint = near.map(|n| format!("did you mean `{n}`?"));
                 return fault;

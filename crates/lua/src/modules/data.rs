@@ -12,8 +12,7 @@ use crate::fault::Fault;
 use crate::shared::{Answer, Native, Shared};
 
 fn json_decode(lua: &Lua, text: &str) -> Native {
-    let data: Value = serde_json::from_str(text)
-        .map_err(|e| Fault::new("data", format!("not JSON: {e}")))?;
+    let data: Value = serde_json::from_str(text).map_err(|e| Fault::new("data", format!("not JSON: {e}")))?;
     Answer::one(convert::to_lua(lua, &data)?)
 }
 
@@ -26,7 +25,9 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let data = value(lua, &args, 0, "json.encode_pretty")?;
         Answer::text(lua, serde_json::to_string_pretty(&data).unwrap_or_default())
     })?;
-    json.add(&["decode", "parse"], |lua, _, args| json_decode(lua, &text(&args, 0, "json.decode", "the text")?))?;
+    json.add(&["decode", "parse"], |lua, _, args| {
+        json_decode(lua, &text(&args, 0, "json.decode", "the text")?)
+    })?;
     json.add(&["array", "list"], |lua, _, args| {
         let table = match args.front() {
             Some(LuaValue::Table(t)) => t.clone(),
@@ -38,7 +39,9 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     json.table.raw_set("null", LuaValue::NULL)?;
 
     let data = Module::open(lua, shared, "data")?;
-    data.add(&["json_encode"], |lua, _, args| Answer::text(lua, value(lua, &args, 0, "data.json_encode")?.to_string()))?;
+    data.add(&["json_encode"], |lua, _, args| {
+        Answer::text(lua, value(lua, &args, 0, "data.json_encode")?.to_string())
+    })?;
     data.add(&["json_decode", "parse_json"], |lua, _, args| {
         json_decode(lua, &text(&args, 0, "data.json_decode", "the text")?)
     })?;
@@ -48,17 +51,21 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     })?;
     data.add(&["yaml_encode", "to_yaml"], |lua, _, args| {
         let data = value(lua, &args, 0, "data.yaml_encode")?;
-        let text = serde_saphyr::to_string(&data).map_err(|e| Fault::new("data", format!("cannot be YAML: {e}")))?;
+        let text =
+            serde_saphyr::to_string(&data).map_err(|e| Fault::new("data", format!("cannot be YAML: {e}")))?;
         Answer::text(lua, text)
     })?;
     data.add(&["yaml_decode", "parse_yaml"], |lua, _, args| {
         let text = text(&args, 0, "data.yaml_decode", "the text")?;
-        let data: Value = serde_saphyr::from_str(&text).map_err(|e| Fault::new("data", format!("not YAML: {e}")))?;
+        let data: Value =
+            serde_saphyr::from_str(&text).map_err(|e| Fault::new("data", format!("not YAML: {e}")))?;
         Answer::one(convert::to_lua(lua, &data)?)
     })?;
 
     let strings = Module::open(lua, shared, "strings")?;
-    strings.add(&["trim"], |lua, _, args| Answer::text(lua, text(&args, 0, "strings.trim", "the text")?.trim()))?;
+    strings.add(&["trim"], |lua, _, args| {
+        Answer::text(lua, text(&args, 0, "strings.trim", "the text")?.trim())
+    })?;
     strings.add(&["upper"], |lua, _, args| {
         Answer::text(lua, text(&args, 0, "strings.upper", "the text")?.to_uppercase())
     })?;
@@ -68,8 +75,11 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     strings.add(&["split"], |lua, _, args| {
         let whole = text(&args, 0, "strings.split", "the text")?;
         let separator = maybe_text(&args, 1).unwrap_or_else(|| " ".to_owned());
-        let parts: Vec<&str> =
-            if separator.is_empty() { whole.split_whitespace().collect() } else { whole.split(&separator).collect() };
+        let parts: Vec<&str> = if separator.is_empty() {
+            whole.split_whitespace().collect()
+        } else {
+            whole.split(&separator).collect()
+        };
         Answer::one(LuaValue::Table(lua.create_sequence_from(parts)?))
     })?;
     strings.add(&["lines"], |lua, _, args| {
@@ -82,7 +92,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         Answer::text(lua, parts.join(&maybe_text(&args, 1).unwrap_or_default()))
     })?;
     strings.add(&["contains"], |_, _, args| {
-        let (a, b) = (text(&args, 0, "strings.contains", "the text")?, text(&args, 1, "strings.contains", "the part")?);
+        let (a, b) = (
+            text(&args, 0, "strings.contains", "the text")?,
+            text(&args, 1, "strings.contains", "the part")?,
+        );
         Answer::flag(a.contains(&b))
     })?;
     strings.add(&["starts_with", "has_prefix"], |_, _, args| {
@@ -95,7 +108,11 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     })?;
     strings.add(&["replace"], |lua, _, args| {
         let name = "strings.replace";
-        let (a, b, c) = (text(&args, 0, name, "the text")?, text(&args, 1, name, "the part")?, text(&args, 2, name, "the new part")?);
+        let (a, b, c) = (
+            text(&args, 0, name, "the text")?,
+            text(&args, 1, name, "the part")?,
+            text(&args, 2, name, "the new part")?,
+        );
         if b.is_empty() {
             return Answer::text(lua, a);
         }
@@ -121,8 +138,9 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     template.add(&["render"], |lua, shared, args| {
         let source = text(&args, 0, "template.render", "the template")?;
         let mut context = match args.get(1) {
-            Some(v @ LuaValue::Table(_)) => convert::object(lua, v)
-                .map_err(|why| Fault::argument(format!("`template.render`: {why}")))?,
+            Some(v @ LuaValue::Table(_)) => {
+                convert::object(lua, v).map_err(|why| Fault::argument(format!("`template.render`: {why}")))?
+            }
             _ => sloth_core::value::Map::new(),
         };
         context.entry("values").or_insert_with(|| shared.values.clone());
@@ -173,7 +191,9 @@ mod tests {
 
     #[test]
     fn base64_goes_both_ways() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(plain.as_bytes()), coded);
             assert_eq!(unbase64(coded).unwrap(), plain.as_bytes());
         }

@@ -37,7 +37,8 @@ const OPTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// Options of resources, which a guarded command understands too.
-const RESOURCE: &[&str] = &["depends_on", "id", "keep", "name", "notify", "protect", "sensitive", "take_over"];
+const RESOURCE: &[&str] =
+    &["depends_on", "id", "keep", "name", "notify", "protect", "sensitive", "take_over"];
 
 #[derive(Default)]
 struct Request {
@@ -66,7 +67,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
 }
 
 /// The operation behind a guarded command, as a raw function, and the name of its command argument.
-fn guarded_operation(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Option<(Rc<crate::args::Signature>, String)>> {
+fn guarded_operation(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+) -> mlua::Result<Option<(Rc<crate::args::Signature>, String)>> {
     let _ = lua;
     let operation = shared
         .catalog
@@ -132,7 +136,11 @@ enum Done {
 }
 
 /// Guards first, then the command.
-fn carry_out(scope: &dyn Scope, checks: Vec<(CommandCall, bool)>, main: CommandCall) -> Result<Done, CallError> {
+fn carry_out(
+    scope: &dyn Scope,
+    checks: Vec<(CommandCall, bool)>,
+    main: CommandCall,
+) -> Result<Done, CallError> {
     for (check, wanted) in checks {
         if let CommandOutcome::Ran(output) = scope.command(check)?
             && output.success() != wanted
@@ -166,10 +174,17 @@ fn failure(shown: &str, output: &CommandOutput) -> Fault {
     let line = shown.lines().next().unwrap_or("");
     let short: String = line.chars().take(80).collect();
     let dots = if short.len() < shown.trim_end().len() { "…" } else { "" };
-    let how = if output.timed_out { "timed out".to_owned() } else { format!("failed with exit code {}", output.exit_code) };
+    let how = if output.timed_out {
+        "timed out".to_owned()
+    } else {
+        format!("failed with exit code {}", output.exit_code)
+    };
     let why = output.stderr.trim().lines().last().unwrap_or("").to_owned();
-    let message =
-        if why.is_empty() { format!("`{short}{dots}` {how}") } else { format!("`{short}{dots}` {how}: {why}") };
+    let message = if why.is_empty() {
+        format!("`{short}{dots}` {how}")
+    } else {
+        format!("`{short}{dots}` {how}: {why}")
+    };
     Fault::new("command", message)
         .with("exit_code", Value::from(output.exit_code))
         .with("stdout", Value::from(output.stdout.as_str()))
@@ -237,11 +252,16 @@ fn resource(
         if matches!(name.as_str(), "cwd" | "env" | "user") {
             continue;
         }
-        if signature.has(name) || RESOURCE.contains(&name.as_str()) || name == "delegate_to" || name == "ignore_errors" {
+        if signature.has(name)
+            || RESOURCE.contains(&name.as_str())
+            || name == "delegate_to"
+            || name == "ignore_errors"
+        {
             table.raw_set(name.as_str(), value)?;
         }
     }
-    let answer = crate::declare::call(lua, shared, signature, [LuaValue::Table(table)].into_iter().collect())?;
+    let answer =
+        crate::declare::call(lua, shared, signature, [LuaValue::Table(table)].into_iter().collect())?;
     match answer {
         Answer::Values(values) => Ok(Answer::Values(values)),
         Answer::Reply(parts) => like_command(lua, shared, parts),
@@ -291,7 +311,11 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-fn parse(lua: &Lua, shared: &Rc<Shared>, mut args: MultiValue) -> Result<(Request, BTreeMap<String, LuaValue>), Fault> {
+fn parse(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    mut args: MultiValue,
+) -> Result<(Request, BTreeMap<String, LuaValue>), Fault> {
     let cx = shared.cx();
     let mut request = Request {
         host: cx.host.borrow().clone(),
@@ -304,20 +328,24 @@ fn parse(lua: &Lua, shared: &Rc<Shared>, mut args: MultiValue) -> Result<(Reques
         ..Request::default()
     };
     let needs = || {
-        Fault::argument("`exec.run` needs a command, a string").hint("write `exec.run(\"systemctl restart nginx\")`")
+        Fault::argument("`exec.run` needs a command, a string")
+            .hint("write `exec.run(\"systemctl restart nginx\")`")
     };
     let first = args.pop_front().unwrap_or(LuaValue::Nil);
     let mut options: Option<Table> = None;
     match &first {
         LuaValue::Table(table) if text_of(&first).is_none() => {
-            let named = ["cmd", "command", "line"].iter().find_map(|k| table.raw_get::<Option<LuaValue>>(*k).ok()?);
+            let named =
+                ["cmd", "command", "line"].iter().find_map(|k| table.raw_get::<Option<LuaValue>>(*k).ok()?);
             match named {
                 Some(command) => {
                     request.command.line = text_of(&command).ok_or_else(needs)?;
                     options = Some(table.clone());
                 }
                 None => {
-                    let argv = texts_of(&LuaValue::Table(table.clone())).filter(|a| !a.is_empty()).ok_or_else(needs)?;
+                    let argv = texts_of(&LuaValue::Table(table.clone()))
+                        .filter(|a| !a.is_empty())
+                        .ok_or_else(needs)?;
                     request.command.line = argv.join(" ");
                     request.command.argv = argv;
                 }
@@ -332,7 +360,10 @@ fn parse(lua: &Lua, shared: &Rc<Shared>, mut args: MultiValue) -> Result<(Reques
             LuaValue::Table(table) if text_of(&next).is_none() => options = Some(table.clone()),
             other => {
                 let text = text_of(other).ok_or_else(|| {
-                    Fault::argument(format!("`exec.run` takes a command and a table, not a {}", other.type_name()))
+                    Fault::argument(format!(
+                        "`exec.run` takes a command and a table, not a {}",
+                        other.type_name()
+                    ))
                 })?;
                 if request.command.argv.is_empty() {
                     request.command.argv.push(request.command.line.clone());
@@ -380,8 +411,11 @@ fn parse(lua: &Lua, shared: &Rc<Shared>, mut args: MultiValue) -> Result<(Reques
 }
 
 fn unknown(lua: &Lua, shared: &Rc<Shared>, key: &str) -> Fault {
-    let names: Vec<&str> =
-        OPTIONS.iter().flat_map(|(n, a)| std::iter::once(*n).chain(a.iter().copied())).chain(RESOURCE.iter().copied()).collect();
+    let names: Vec<&str> = OPTIONS
+        .iter()
+        .flat_map(|(n, a)| std::iter::once(*n).chain(a.iter().copied()))
+        .chain(RESOURCE.iter().copied())
+        .collect();
     let span = shared.here(lua).map(|s| shared.sources.borrow().find_key(&s, key));
     let fault = Fault::argument(format!("`exec.run` has no option `{key}`")).word(key).span(span);
     match nearest(key, names) {
@@ -482,4 +516,3 @@ pub(super) fn shell(
         },
     )))
 }
-

@@ -92,7 +92,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     fs.add(&["rmr"], |lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.rmr", "a path")?);
         if path.parent().is_none() {
-            return Err(Fault::new("refused", format!("cannot remove `{}` and everything in it", path.display())));
+            return Err(Fault::new(
+                "refused",
+                format!("cannot remove `{}` and everything in it", path.display()),
+            ));
         }
         effect(lua, shared, "fs.rmr", "remove with everything in it", &path, || shared.host.remove_all(&path))
     })?;

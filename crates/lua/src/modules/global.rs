@@ -13,7 +13,20 @@ use crate::shared::{Answer, Shared};
 use crate::span::OWN;
 
 /// Modules that keep Lua's own habit of answering nil for what they do not have.
-const LOOSE: &[&str] = &["bit32", "buffer", "coroutine", "debug", "math", "string", "table", "utf8", "values", "Values", "vars", "_G"];
+const LOOSE: &[&str] = &[
+    "bit32",
+    "buffer",
+    "coroutine",
+    "debug",
+    "math",
+    "string",
+    "table",
+    "utf8",
+    "values",
+    "Values",
+    "vars",
+    "_G",
+];
 
 pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own, vars: &Value) -> mlua::Result<()> {
     let globals = lua.globals();
@@ -41,7 +54,8 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own, vars: &Value) -
     let debug = lua.create_table()?;
     debug.raw_set("traceback", traceback)?;
     globals.raw_set("debug", debug)?;
-    globals.raw_set("collectgarbage", lua.create_function(|lua, _: MultiValue| Ok(lua.used_memory() / 1024))?)?;
+    globals
+        .raw_set("collectgarbage", lua.create_function(|lua, _: MultiValue| Ok(lua.used_memory() / 1024))?)?;
 
     let load = shared.native(lua, "load", |lua, shared, args| {
         let text = text(&args, 0, "load", "the text")?;
@@ -69,16 +83,19 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own, vars: &Value) -
         let name = text(&args, 0, "require", "a name")?;
         let relative = name.starts_with("./") || name.starts_with("../") || name.contains('/');
         let path = if relative { name.clone() } else { name.replace('.', "/") };
-        crate::loader::source(lua, shared, &path, &["", ".lua", ".luau", ".sloth", "/init.lua"]).map_err(|mut fault| {
-            if fault.diagnostic.message.starts_with("there is no file") && !relative {
-                fault.diagnostic.message = format!("there is no module `{name}` and no file of that name");
-                let known = shared.known.borrow();
-                if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
-                    fault.diagnostic.hint = Some(format!("did you mean `{near}`?"));
+        crate::loader::source(lua, shared, &path, &["", ".lua", ".luau", ".sloth", "/init.lua"]).map_err(
+            |mut fault| {
+                if fault.diagnostic.message.starts_with("there is no file") && !relative {
+                    fault.diagnostic.message =
+                        format!("there is no module `{name}` and no file of that name");
+                    let known = shared.known.borrow();
+                    if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
+                        fault.diagnostic.hint = Some(format!("did you mean `{near}`?"));
+                    }
                 }
-            }
-            fault.word(name.as_str())
-        })
+                fault.word(name.as_str())
+            },
+        )
     })?;
     let words: Table = lua
         .load(

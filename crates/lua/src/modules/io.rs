@@ -61,7 +61,9 @@ impl Open {
             shared.host.write(&self.path, &self.data)
         };
         self.dirty = false;
-        done.map_err(|e| Fault::new("io", format!("could not write `{}`: {}", self.path.display(), io_words(&e))))
+        done.map_err(|e| {
+            Fault::new("io", format!("could not write `{}`: {}", self.path.display(), io_words(&e)))
+        })
     }
     fn write(&mut self, bytes: &[u8]) {
         self.dirty = true;
@@ -121,7 +123,8 @@ fn subject(args: &mut MultiValue, method: &str) -> Result<(LuaValue, Handle), Fa
     };
     match handle {
         Some(handle) => Ok((first, handle)),
-        None => Err(Fault::argument(format!("`{method}` was called without its file")).hint(format!("write `f:{method}(…)`"))),
+        None => Err(Fault::argument(format!("`{method}` was called without its file"))
+            .hint(format!("write `f:{method}(…)`"))),
     }
 }
 
@@ -251,9 +254,9 @@ impl Handle {
         open.closed = open.says.is_none();
         Ok(match open.exit {
             None => [LuaValue::Boolean(true)].into_iter().collect(),
-            Some(code) => {
-                [LuaValue::Boolean(code == 0), LuaValue::Nil, LuaValue::Integer(i64::from(code))].into_iter().collect()
-            }
+            Some(code) => [LuaValue::Boolean(code == 0), LuaValue::Nil, LuaValue::Integer(i64::from(code))]
+                .into_iter()
+                .collect(),
         })
     }
 }
@@ -266,7 +269,11 @@ impl UserData for Handle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method("__tostring", |_, this, ()| {
             let open = this.0.borrow();
-            Ok(if open.closed { "file (closed)".to_owned() } else { format!("file ({})", open.path.display()) })
+            Ok(if open.closed {
+                "file (closed)".to_owned()
+            } else {
+                format!("file ({})", open.path.display())
+            })
         });
     }
 }
@@ -344,7 +351,9 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     io.add(&["popen"], |lua, shared, args| {
         let line = text(&args, 0, "io.popen", "a command")?;
         if maybe_text(&args, 1).is_some_and(|m| m.starts_with('w')) {
-            return Err(Fault::argument("`io.popen` can only read").hint("use `exec.run(cmd, { stdin = … })`"));
+            return Err(
+                Fault::argument("`io.popen` can only read").hint("use `exec.run(cmd, { stdin = … })`")
+            );
         }
         super::exec::shell(lua, shared, "io.popen", line.clone(), move |lua, _, output| {
             let mut file = Open::new(PathBuf::from(line));
@@ -361,7 +370,11 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         })?;
         let mut file = Open::new(path);
         (file.readable, file.data) = (true, bytes);
-        Answer::one(LuaValue::Function(lines(lua, Handle(Rc::new(RefCell::new(file))), args.get(1).cloned())?))
+        Answer::one(LuaValue::Function(lines(
+            lua,
+            Handle(Rc::new(RefCell::new(file))),
+            args.get(1).cloned(),
+        )?))
     })?;
     let stream = |name: &'static str, stream: &'static str| {
         let mut file = Open::new(PathBuf::from(name));

@@ -99,7 +99,9 @@ pub(crate) fn value(lua: &Lua, args: &MultiValue, at: usize, function: &str) -> 
 }
 fn wrong(args: &MultiValue, at: usize, function: &str, what: &str, expected: &str) -> Fault {
     let got = match args.get(at) {
-        None | Some(LuaValue::Nil) => return Fault::argument(format!("`{function}` needs {what}, {expected}")),
+        None | Some(LuaValue::Nil) => {
+            return Fault::argument(format!("`{function}` needs {what}, {expected}"));
+        }
         Some(LuaValue::Integer(_) | LuaValue::Number(_)) => "a number".to_owned(),
         Some(other) => format!("a {}", other.type_name()),
     };

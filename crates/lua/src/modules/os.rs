@@ -38,7 +38,8 @@ fn date(lua: &Lua, zoned: &Zoned, format: &str) -> Native {
         t.raw_set("isdst", false)?;
         return Answer::one(LuaValue::Table(t));
     }
-    let format = format.replace("%c", "%a %b %e %H:%M:%S %Y").replace("%x", "%m/%d/%y").replace("%X", "%H:%M:%S");
+    let format =
+        format.replace("%c", "%a %b %e %H:%M:%S %Y").replace("%x", "%m/%d/%y").replace("%X", "%H:%M:%S");
     let text = jiff::fmt::strtime::format(format.as_bytes(), zoned)
         .map_err(|e| Fault::argument(format!("`os.date` cannot use the format: {e}")))?;
     Answer::text(lua, text)
@@ -141,8 +142,12 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     })?;
 
     let time = Module::open(lua, shared, "time")?;
-    time.add(&["now", "time", "unix"], |_, shared, _| Answer::one(LuaValue::Integer(now(shared).as_second())))?;
-    time.add(&["millis", "now_ms"], |_, shared, _| Answer::one(LuaValue::Integer(now(shared).as_millisecond())))?;
+    time.add(&["now", "time", "unix"], |_, shared, _| {
+        Answer::one(LuaValue::Integer(now(shared).as_second()))
+    })?;
+    time.add(&["millis", "now_ms"], |_, shared, _| {
+        Answer::one(LuaValue::Integer(now(shared).as_millisecond()))
+    })?;
     time.add(&["iso", "rfc3339"], |lua, shared, args| {
         let at = maybe_number(&args, 0).map_or_else(|| now(shared), whole);
         Answer::text(lua, at.to_string())

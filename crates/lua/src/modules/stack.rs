@@ -27,10 +27,13 @@ fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table
     let t = lua.create_table()?;
     let stack = shared.maybe_scope().and_then(|s| s.stack()).map(|s| s.id.to_string());
     let (kind, name) = (recorded.address.kind(), recorded.address.id());
-    t.raw_set("id", match &stack {
-        Some(id) => format!("{id}/{}/{kind}/{name}", recorded.module),
-        None => format!("{}/{kind}/{name}", recorded.module),
-    })?;
+    t.raw_set(
+        "id",
+        match &stack {
+            Some(id) => format!("{id}/{}/{kind}/{name}", recorded.module),
+            None => format!("{}/{kind}/{name}", recorded.module),
+        },
+    )?;
     t.raw_set("stack_id", stack)?;
     t.raw_set("type", kind)?;
     t.raw_set("name", name)?;
@@ -40,7 +43,10 @@ fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table
     t.raw_set("state", recorded.condition.as_str())?;
     t.raw_set("checksum", recorded.checksum().hex())?;
     t.raw_set("properties", convert::to_lua(lua, &recorded.spec)?)?;
-    t.raw_set("dependencies", lua.create_sequence_from(recorded.options.depends_on.iter().map(String::as_str))?)?;
+    t.raw_set(
+        "dependencies",
+        lua.create_sequence_from(recorded.options.depends_on.iter().map(String::as_str))?,
+    )?;
     t.raw_set("error", recorded.error.as_deref())?;
     t.raw_set("error_message", recorded.error.as_deref())?;
     t.raw_set("created_at", recorded.created_at.rfc3339())?;
@@ -53,7 +59,19 @@ fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table
 
 /// Reads the table of `register_resource` and of `resource`.
 fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Result<Registration, Fault> {
-    const KEYS: &[&str] = &["dependencies", "depends_on", "id", "keep", "metadata", "module", "name", "properties", "protect", "sensitive", "type"];
+    const KEYS: &[&str] = &[
+        "dependencies",
+        "depends_on",
+        "id",
+        "keep",
+        "metadata",
+        "module",
+        "name",
+        "properties",
+        "protect",
+        "sensitive",
+        "type",
+    ];
     let mut unknown: Option<String> = None;
     given.for_each(|k: LuaValue, _: LuaValue| {
         if let LuaValue::String(s) = &k
@@ -86,8 +104,9 @@ fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Resu
     };
     let properties = match given.raw_get::<LuaValue>("properties")? {
         LuaValue::Nil => Map::new(),
-        other => convert::object(lua, &other)
-            .map_err(|why| Fault::argument(format!("`properties` of `{function}`: {why}")).word("properties"))?,
+        other => convert::object(lua, &other).map_err(|why| {
+            Fault::argument(format!("`properties` of `{function}`: {why}")).word("properties")
+        })?,
     };
     let list = |name: &str| -> Result<Vec<String>, Fault> {
         match given.raw_get::<LuaValue>(name)? {
@@ -99,7 +118,8 @@ fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Resu
     };
     let mut dependencies = list("dependencies")?;
     dependencies.extend(list("depends_on")?);
-    let flag = |name: &str| -> Result<bool, Fault> { Ok(given.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
+    let flag =
+        |name: &str| -> Result<bool, Fault> { Ok(given.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
     Ok(Registration {
         kind,
         name,
@@ -170,7 +190,8 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     stack.add(&["depends_on"], |_, shared, args| {
         let scope = shared.scope("stack.depends_on")?;
         for value in &args {
-            let names = texts_of(value).ok_or_else(|| Fault::argument("`stack.depends_on` needs names of stacks"))?;
+            let names =
+                texts_of(value).ok_or_else(|| Fault::argument("`stack.depends_on` needs names of stacks"))?;
             for name in names {
                 scope.output_of(&name, "")?;
             }
@@ -185,7 +206,8 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let function = "stack.update_resource";
         let (kind, name) = (text(&args, 0, function, "a type")?, text(&args, 1, function, "a name")?);
         let given = table(&args, 2, function, "the new state")?;
-        let state = crate::args::text_of(&given.raw_get::<LuaValue>("state")?).unwrap_or_else(|| "applied".to_owned());
+        let state = crate::args::text_of(&given.raw_get::<LuaValue>("state")?)
+            .unwrap_or_else(|| "applied".to_owned());
         let condition = Condition::parse(&state).ok_or_else(|| {
             Fault::argument(format!("`state` of `{function}` cannot be `{state}`"))
                 .hint("it is one of `applied`, `pending`, `failed`")

@@ -67,7 +67,10 @@ fn set(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str) -> Native 
         None | Some(LuaValue::Nil) => None,
         Some(LuaValue::Table(t)) => duration_of(&t.raw_get::<LuaValue>("ttl")?),
         Some(other) => Some(duration_of(other).ok_or_else(|| {
-            Fault::argument(format!("the time to live of `{function}` must be a duration, not a {}", other.type_name()))
+            Fault::argument(format!(
+                "the time to live of `{function}` must be a duration, not a {}",
+                other.type_name()
+            ))
         })?),
     };
     let value = value(lua, args, 1, function)?;
@@ -113,8 +116,12 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own) -> mlua::Result
         }
         Answer::one(LuaValue::Table(all))
     })?;
-    state.add(&["increment", "incr"], |lua, shared, args| increment(lua, shared, &args, "state.increment", 1.0))?;
-    state.add(&["decrement", "decr"], |lua, shared, args| increment(lua, shared, &args, "state.decrement", -1.0))?;
+    state.add(&["increment", "incr"], |lua, shared, args| {
+        increment(lua, shared, &args, "state.increment", 1.0)
+    })?;
+    state.add(&["decrement", "decr"], |lua, shared, args| {
+        increment(lua, shared, &args, "state.decrement", -1.0)
+    })?;
     state.add(&["compare_swap", "compare_and_swap"], |lua, shared, args| {
         let function = "state.compare_swap";
         let key = key(&args, function)?;
@@ -149,7 +156,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own) -> mlua::Result
         let entries = shared.scope("state.stats")?.value_list(LOCAL_SCOPE, "")?;
         let t = lua.create_table()?;
         t.raw_set("total_keys", entries.len())?;
-        t.raw_set("total_size", entries.iter().map(|e| e.key.len() + e.value.to_string().len()).sum::<usize>())?;
+        t.raw_set(
+            "total_size",
+            entries.iter().map(|e| e.key.len() + e.value.to_string().len()).sum::<usize>(),
+        )?;
         let last = entries.iter().map(|e| e.updated_at).max();
         t.raw_set("last_modified", last.map(sloth_core::clock::Timestamp::rfc3339))?;
         t.raw_set("backend", "sloth")?;
@@ -283,7 +293,8 @@ fn workflows(state: &Module<'_>) -> mlua::Result<()> {
     state.add(&["add_resource"], |lua, shared, args| {
         let function = "state.add_resource";
         let given = table(&args, 1, function, "the resource")?;
-        let field = |name: &str| -> Result<Option<String>, Fault> { Ok(text_of(&given.raw_get::<LuaValue>(name)?)) };
+        let field =
+            |name: &str| -> Result<Option<String>, Fault> { Ok(text_of(&given.raw_get::<LuaValue>(name)?)) };
         let needs = |name: &str| Fault::argument(format!("`{function}` needs `{name}`"));
         let mut properties = match given.raw_get::<LuaValue>("attributes")? {
             LuaValue::Nil => Map::new(),

@@ -8,7 +8,8 @@ use crate::rig::body;
 fn prints(code: &str, expected: &[&str]) {
     let ran = body(code);
     ran.all_good();
-    let said: Vec<String> = ran.said().iter().filter_map(|l| l.strip_prefix("print: ").map(str::to_owned)).collect();
+    let said: Vec<String> =
+        ran.said().iter().filter_map(|l| l.strip_prefix("print: ").map(str::to_owned)).collect();
     assert_eq!(said, expected, "{code}");
 }
 
@@ -64,7 +65,10 @@ print(goroutine.spawn(function() time.sleep(0.05) end):wait(0.01))
 
 #[test]
 fn a_task_ends_with_its_goroutines_and_fails_with_them() {
-    prints(r#"goroutine.spawn(function() time.sleep(0.02) print("late") end) print("early")"#, &["early", "late"]);
+    prints(
+        r#"goroutine.spawn(function() time.sleep(0.02) print("late") end) print("early")"#,
+        &["early", "late"],
+    );
     let ran = body(r#"goroutine.spawn(function() time.sleep(0.01) error("nobody looked") end)"#);
     assert!(ran.failure("t").starts_with("nobody looked"), "{}", ran.failure("t"));
 }
@@ -99,7 +103,12 @@ c:close()
 print(pcall(c.send, c, 1))
 print(goroutine.channel():receive(0.01))
 "#,
-        &["210\tnil\tfalse", "true\tfalse\t1\tfalse", "false\ttest.sloth:26: send on a closed channel", "nil\tfalse"],
+        &[
+            "210\tnil\tfalse",
+            "true\tfalse\t1\tfalse",
+            "false\ttest.sloth:26: send on a closed channel",
+            "nil\tfalse",
+        ],
     );
 }
 
@@ -152,7 +161,11 @@ print(peak)
 #[test]
 fn waiting_for_ever_is_noticed() {
     let ran = body("goroutine.channel():receive()");
-    assert!(ran.failure("t").contains("it waits for something that cannot happen any more"), "{}", ran.failure("t"));
+    assert!(
+        ran.failure("t").contains("it waits for something that cannot happen any more"),
+        "{}",
+        ran.failure("t")
+    );
     // A goroutine that nobody can wake does not keep the task.
     body("goroutine.spawn(function() goroutine.channel():receive() end)").all_good();
 }
@@ -176,7 +189,13 @@ table.sort(list, function(a, b) exec.run("echo inside") return a < b end)
 print(table.concat(list, ","))
 print(pcall(table.sort, list, function(a, b) goroutine.channel():receive() end))
 "#,
-        &["one\n\ttwo", "true\tslept", "true\tslow inside\n", "1,2,3", "false\ttest.sloth:16: cannot wait here"],
+        &[
+            "one\n\ttwo",
+            "true\tslept",
+            "true\tslow inside\n",
+            "1,2,3",
+            "false\ttest.sloth:16: cannot wait here",
+        ],
     );
 }
 

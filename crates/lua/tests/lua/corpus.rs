@@ -34,8 +34,14 @@ fn good_files_load_and_run() {
         let mut text = format!("workflow {} {:?} {}\n", w.name, w.description, w.version);
         writeln!(text, "{}", serde_json::to_string(&w.config).unwrap()).unwrap();
         for task in &w.tasks {
-            let needs: Vec<String> = task.depends_on.iter().map(|d| format!("{}@{}", d.name, d.span.line)).collect();
-            writeln!(text, "task {}@{} needs {needs:?} on {:?} tags {:?}", task.name, task.span.line, task.delegate_to, task.tags).unwrap();
+            let needs: Vec<String> =
+                task.depends_on.iter().map(|d| format!("{}@{}", d.name, d.span.line)).collect();
+            writeln!(
+                text,
+                "task {}@{} needs {needs:?} on {:?} tags {:?}",
+                task.name, task.span.line, task.delegate_to, task.tags
+            )
+            .unwrap();
         }
         for line in ran.said() {
             writeln!(text, "| {line}").unwrap();
@@ -86,11 +92,19 @@ fn a_file_that_is_not_there_or_not_text() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.sloth");
     std::fs::write(&path, b"\xff\xfe").unwrap();
-    assert!(sloth_lua::load(LoadRequest::new(&path, Arc::new(TestCatalog))).unwrap_err().to_string().ends_with("is not UTF-8 text"));
+    assert!(
+        sloth_lua::load(LoadRequest::new(&path, Arc::new(TestCatalog)))
+            .unwrap_err()
+            .to_string()
+            .ends_with("is not UTF-8 text")
+    );
     // Luau bytecode is not text either.
     let mut req = request("x.sloth", "\u{4}\u{1}");
     assert!(sloth_lua::load(req.clone()).is_err());
-    req.source = SourceText::Text { name: "x.sloth".to_owned(), text: "#!/usr/bin/env sloth-runner\ntask('a')".to_owned() };
+    req.source = SourceText::Text {
+        name: "x.sloth".to_owned(),
+        text: "#!/usr/bin/env sloth-runner\ntask('a')".to_owned(),
+    };
     assert!(sloth_lua::load(req).is_ok());
 }
 

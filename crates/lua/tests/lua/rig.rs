@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use sloth_core::address::{Address, HostName};
 use sloth_core::body::{
-    Call, CallError, CommandCall, CommandOutcome, Conductor, CustomFunctions, Next, Outcome, Permission, Program,
-    Registered, Registration, Scope, Unit, UnitEnding, ValueChange,
+    Call, CallError, CommandCall, CommandOutcome, Conductor, CustomFunctions, Next, Outcome, Permission,
+    Program, Registered, Registration, Scope, Unit, UnitEnding, ValueChange,
 };
 use sloth_core::change::{Action, Change, Reason};
 use sloth_core::clock::Timestamp;
@@ -96,14 +96,35 @@ const fn op(
 }
 
 const OPERATIONS: &[Operation] = &[
-    op("custom", "resource", "custom", CUSTOM, &["name"], "custom.resource{name = \"x\", probe = f, apply = g}"),
+    op(
+        "custom",
+        "resource",
+        "custom",
+        CUSTOM,
+        &["name"],
+        "custom.resource{name = \"x\", probe = f, apply = g}",
+    ),
     op("exec", "run", "exec", EXEC, &["command"], "exec.run(\"true\")"),
     op("file", "copy", "file", FILE, &["path"], "file.copy{src = \"motd\", dest = \"/etc/motd\"}"),
-    op("file", "lineinfile", "line", LINE, &["path", "line"], "file.lineinfile{path = \"/etc/hosts\", line = \"x\"}"),
+    op(
+        "file",
+        "lineinfile",
+        "line",
+        LINE,
+        &["path", "line"],
+        "file.lineinfile{path = \"/etc/hosts\", line = \"x\"}",
+    ),
     op("file", "template", "file", FILE, &["path"], "file.template{src = \"a.j2\", dest = \"/etc/a\"}"),
     op("group", "create", "group", USER, &["name"], "group.create(\"x\")"),
     op("pkg", "install", "package", PKG, &["name"], "pkg.install{name = \"nginx\"}"),
-    op("ssh", "authorized_key", "authorized_key", KEY, &["user", "key"], "ssh.authorized_key{user = \"x\", key = \"y\"}"),
+    op(
+        "ssh",
+        "authorized_key",
+        "authorized_key",
+        KEY,
+        &["user", "key"],
+        "ssh.authorized_key{user = \"x\", key = \"y\"}",
+    ),
     op("ssh", "config", "ssh_host", CONFIG, &["host", "options"], "ssh.config{host = \"x\"}"),
     op("systemd", "enable", "service", SERVICE, &["name"], "systemd.enable(\"nginx\")"),
     op("systemd", "ensure", "service", SERVICE, &["name"], "systemd.ensure{name = \"nginx\"}"),
@@ -124,7 +145,12 @@ impl Catalog for TestCatalog {
     fn operations(&self) -> &[Operation] {
         OPERATIONS
     }
-    fn declare(&self, operation: &Operation, args: &Args, sources: &dyn Sources) -> Result<Declared, ArgError> {
+    fn declare(
+        &self,
+        operation: &Operation,
+        args: &Args,
+        sources: &dyn Sources,
+    ) -> Result<Declared, ArgError> {
         let mut spec = Map::new();
         for (name, arg) in &args.0 {
             let value = match arg {
@@ -190,10 +216,15 @@ pub struct FakeScope {
 
 impl FakeScope {
     fn address(&self, call: &Call) -> Address {
-        Address::new(call.host.clone().unwrap_or_else(|| self.host.clone()), call.kind, call.declared.id.as_str())
+        Address::new(
+            call.host.clone().unwrap_or_else(|| self.host.clone()),
+            call.kind,
+            call.declared.id.as_str(),
+        )
     }
     fn line(&self, call: &Call) -> String {
-        let mut line = format!("{} {}.{} {}", self.address(call), call.module, call.operation, call.declared.spec);
+        let mut line =
+            format!("{} {}.{} {}", self.address(call), call.module, call.operation, call.declared.spec);
         if call.options != sloth_core::desired::Options::default() {
             line.push_str(&format!(" {}", sloth_core::value::to_value(&call.options)));
         }
@@ -293,7 +324,9 @@ impl Scope for FakeScope {
             }
             "test" => output.exit_code = i32::from(!rest.contains("there")),
             "hang" => {
-                std::thread::sleep(command.timeout.unwrap_or(Duration::from_secs(5)).min(Duration::from_secs(5)));
+                std::thread::sleep(
+                    command.timeout.unwrap_or(Duration::from_secs(5)).min(Duration::from_secs(5)),
+                );
                 output.timed_out = true;
                 output.exit_code = 137;
             }
@@ -322,7 +355,12 @@ impl Scope for FakeScope {
         "shop".to_owned()
     }
     fn output_set(&self, output: Output) -> Result<(), CallError> {
-        self.world.note(format!("output {} = {}{}", output.name, output.value, if output.sensitive { " (sensitive)" } else { "" }));
+        self.world.note(format!(
+            "output {} = {}{}",
+            output.name,
+            output.value,
+            if output.sensitive { " (sensitive)" } else { "" }
+        ));
         self.world.outputs.lock().unwrap().insert(output.name.clone(), output);
         Ok(())
     }
@@ -333,7 +371,11 @@ impl Scope for FakeScope {
         if stack == "nowhere" {
             return Err(CallError::Refused("there is no stack `nowhere`".to_owned()));
         }
-        Ok((!name.is_empty()).then(|| Output { name: name.to_owned(), value: Value::from(format!("{name} of {stack}")), sensitive: false }))
+        Ok((!name.is_empty()).then(|| Output {
+            name: name.to_owned(),
+            value: Value::from(format!("{name} of {stack}")),
+            sensitive: false,
+        }))
     }
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {
         Ok(self.world.records.lock().unwrap().get(&format!("{kind}:{name}")).cloned())
@@ -361,7 +403,9 @@ impl Scope for FakeScope {
         };
         let how = match records.get(&key) {
             None => Registered::Created,
-            Some(old) if old.spec == entry.properties && old.condition == Condition::Applied => Registered::Unchanged,
+            Some(old) if old.spec == entry.properties && old.condition == Condition::Applied => {
+                Registered::Unchanged
+            }
             Some(_) => Registered::Changed,
         };
         if how != Registered::Unchanged {
@@ -394,7 +438,12 @@ impl Scope for FakeScope {
         let values = self.world.values.lock().unwrap();
         Ok(values.iter().filter(|(k, _)| k.starts_with(prefix)).map(|(k, v)| entry(scope, k, v)).collect())
     }
-    fn value_change(&self, scope: &str, key: &str, change: ValueChange) -> Result<Option<ValueEntry>, CallError> {
+    fn value_change(
+        &self,
+        scope: &str,
+        key: &str,
+        change: ValueChange,
+    ) -> Result<Option<ValueEntry>, CallError> {
         let mut values = self.world.values.lock().unwrap();
         match change {
             ValueChange::Set(v, _) => {
@@ -516,12 +565,18 @@ impl Conductor for FakeConductor {
         if s.handlers < self.workflow.handlers.len() {
             s.handlers += 1;
             s.running += 1;
-            return Next::Start(Unit::Handler(self.workflow.handlers[s.handlers - 1].clone()), self.scope("local"));
+            return Next::Start(
+                Unit::Handler(self.workflow.handlers[s.handlers - 1].clone()),
+                self.scope("local"),
+            );
         }
         if !s.closed {
             s.closed = true;
             s.running += 1;
-            let good = s.ended.values().all(|e| matches!(e, UnitEnding::Succeeded { .. } | UnitEnding::Skipped { .. }));
+            let good = s
+                .ended
+                .values()
+                .all(|e| matches!(e, UnitEnding::Succeeded { .. } | UnitEnding::Skipped { .. }));
             return Next::Start(Unit::OnComplete(good), self.scope("local"));
         }
         Next::Finished
@@ -555,7 +610,12 @@ pub struct Ran {
 
 impl Ran {
     pub fn ending(&self, name: &str) -> &UnitEnding {
-        &self.endings.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no unit {name}: {:?}", self.endings)).1
+        &self
+            .endings
+            .iter()
+            .find(|(n, _)| n == name)
+            .unwrap_or_else(|| panic!("no unit {name}: {:?}", self.endings))
+            .1
     }
     pub fn failure(&self, name: &str) -> String {
         match self.ending(name) {

@@ -22,9 +22,15 @@ fn what_a_body_returns() {
         ("return", succeeded(None, &[])),
         ("return true", succeeded(None, &[])),
         ("return true, 'done'", succeeded(Some("done"), &[])),
-        ("return true, 'done', { url = 'x', n = 3 }", succeeded(Some("done"), &[("n", Value::from(3)), ("url", Value::from("x"))])),
+        (
+            "return true, 'done', { url = 'x', n = 3 }",
+            succeeded(Some("done"), &[("n", Value::from(3)), ("url", Value::from("x"))]),
+        ),
         ("return { a = 1 }", succeeded(None, &[("a", Value::from(1))])),
-        ("return { success = true, message = 'm' }", succeeded(Some("m"), &[("message", Value::from("m")), ("success", Value::from(true))])),
+        (
+            "return { success = true, message = 'm' }",
+            succeeded(Some("m"), &[("message", Value::from("m")), ("success", Value::from(true))]),
+        ),
         ("return 'text'", succeeded(Some("text"), &[])),
     ] {
         assert_eq!(body(code).ending("t"), &ending, "{code}");
@@ -98,7 +104,11 @@ task("i", { run = function() end, on_success = function() error("hook broke") en
         lines.push(match ending {
             UnitEnding::Succeeded { message, outputs } => format!("{name}: ok {message:?} {outputs:?}"),
             UnitEnding::Failed { message, span } => {
-                format!("{name}: failed at {}: {}", span.as_ref().map(ToString::to_string).unwrap_or_default(), message.lines().next().unwrap())
+                format!(
+                    "{name}: failed at {}: {}",
+                    span.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    message.lines().next().unwrap()
+                )
             }
             UnitEnding::Skipped { message } => format!("{name}: skipped {message}"),
             UnitEnding::Aborted { message } => format!("{name}: aborted {message}"),
@@ -134,7 +144,13 @@ task("a"):command("echo hi"):env({ B = 2 }):user("app")
 task("b"):shell([[false]])
 task("c"):workdir("/tmp"):run(function() exec.run("echo x", { cwd = "/own" }) end)
 "#);
-    assert_eq!(ran.ending("a"), &succeeded(None, &[("exit_code", Value::from(0)), ("stderr", Value::from("")), ("stdout", Value::from("hi\n"))]));
+    assert_eq!(
+        ran.ending("a"),
+        &succeeded(
+            None,
+            &[("exit_code", Value::from(0)), ("stderr", Value::from("")), ("stdout", Value::from("hi\n"))]
+        )
+    );
     assert!(ran.failure("b").starts_with("`false` failed with exit code 1: no luck"), "{}", ran.failure("b"));
     insta::assert_snapshot!(ran.said().join("\n"));
 }
@@ -194,7 +210,9 @@ end
 
 #[test]
 fn a_program_can_run_twice() {
-    let mut program = sloth_lua::load(request("t.sloth", "n = 0 task('a', { run = function() n += 1 print(n) end })")).unwrap();
+    let mut program =
+        sloth_lua::load(request("t.sloth", "n = 0 task('a', { run = function() n += 1 print(n) end })"))
+            .unwrap();
     let world = Arc::new(World::default());
     crate::rig::execute(&mut program, &world, 1).all_good();
     crate::rig::execute(&mut program, &world, 1).all_good();
