@@ -148,7 +148,7 @@ fn object(value: Value, path: &Path, what: &str) -> Result<Map, CommandError> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
     let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    CommandError::new(exit, format!("could not read the configuration `{}`", path.display())).cause(error)
+    CommandError::new(exit, format!("could not read the configuration `{}`", path.display())).system(error)
 }
 
 fn invalid(path: &Path, what: &str) -> CommandError {

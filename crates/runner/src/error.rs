@@ -90,6 +90,12 @@ impl CommandError {
         words.causes.push(cause.to_string());
         Self::Said(words)
     }
+    /// Adds the system's words, without its number.
+    pub fn system(self, error: &std::io::Error) -> Self {
+        let text = error.to_string();
+        let words = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        self.cause(words)
+    }
     /// Adds a prepared text with places and excerpts.
     pub fn excerpt(self, text: impl Into<String>) -> Self {
         let mut words = self.words();

@@ -160,7 +160,7 @@ fn merge(into: &mut Map, from: Map) {
 /// A file that cannot be read.
 pub fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> CommandError {
     let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    CommandError::new(exit, format!("could not read the {what} `{}`", path.display())).cause(error)
+    CommandError::new(exit, format!("could not read the {what} `{}`", path.display())).system(error)
 }
 
 /// A loaded program that tells its stack where it was and with which values it ran, so that the stack can be run again

@@ -3,6 +3,8 @@
 //! What comes back is one text with standard output, standard error and exit status, in which everything that differs
 //! from run to run is replaced by a mark of the same width, so that tables stay tables.
 
+#![expect(clippy::disallowed_methods, reason = "tests prepare files directly")]
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;

@@ -83,7 +83,7 @@ pub struct Wish<'a> {
     pub always: bool,
 }
 
-/// Shows a prepared plan, asks, and carries it out. Nothing when there was nothing to do or the answer was no.
+/// Shows a prepared plan, asks, carries it out, and says how the program ends.
 ///
 /// # Errors
 /// There is nobody to ask, or the engine's.
@@ -93,22 +93,23 @@ pub fn show_ask_do(
     prepared: Prepared,
     consent: Consent,
     wish: Wish<'_>,
-) -> Result<Option<RunReport>, CommandError> {
+) -> Result<Exit, CommandError> {
     let view = PlanView::new(&prepared.plan, &[], &prepared.warnings);
     if wish.dry_run {
         app.out.show(&view);
-        return Ok(None);
+        return Ok(Exit::Ok);
     }
     if prepared.is_empty() && !wish.always {
         app.out.talk(wish.nothing);
-        return Ok(None);
+        return Ok(Exit::Ok);
     }
     if !(app.out.quiet && consent.given(app)) {
         app.out.talk_page(&view);
     }
     if !consent.ask(app, wish.question)? {
-        return Ok(None);
+        return Ok(Exit::Failed);
     }
     let how = CarryOut { state_only: wish.state_only, description: None, creator: None };
-    with_progress(app, Some(stack), false, |ctx| carry_out(ctx, prepared, &how)).map(Some)
+    let report = with_progress(app, Some(stack), false, |ctx| carry_out(ctx, prepared, &how))?;
+    Ok(conclude(app, &report))
 }

@@ -76,7 +76,7 @@ pub fn show(
     if let Some(path) = save {
         files::write_private(path, plan.to_text().as_bytes()).map_err(|e| {
             CommandError::new(Exit::Failed, format!("could not save the plan as `{}`", path.display()))
-                .cause(e)
+                .system(&e)
         })?;
         let shown = path.display();
         app.out.talk(&format!("saved as `{shown}`; perform exactly this with `sloth-runner apply {shown}`"));

@@ -43,8 +43,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
                 always: true,
                 ..Wish::default()
             };
-            let report = conduct::show_ask_do(app, &stack, *prepared, args.consent, wish)?;
-            Ok(report.map_or(Exit::Ok, |report| conduct::conclude(app, &report)))
+            conduct::show_ask_do(app, &stack, *prepared, args.consent, wish)
         }
     }
 }

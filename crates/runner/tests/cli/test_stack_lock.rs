@@ -22,7 +22,7 @@ fn a_lock_admits_its_owner_and_nobody_else() {
     env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
 
     let own = env.home().to_string_lossy().into_owned();
-    env.set("SLOTH_RUNNER_DATA_DIR", &env.path("somebody-else").to_string_lossy().into_owned());
+    env.set("SLOTH_RUNNER_DATA_DIR", &env.path("somebody-else").to_string_lossy());
     let refused = env.expect(4, &["run", "site.sloth", "--var", &root(&env)]);
     assert!(refused.says("locked by `deploy-bot`") && refused.says("Deploying v2.0.0"), "{}", refused.text());
     env.tell(&["stack", "lock", "acquire", "site"]);
@@ -43,7 +43,7 @@ fn a_lock_id_opens_and_ends() {
     let ran = env.expect(0, &["stack", "lock", "acquire", "site", "-o", "json"]);
     let lock: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let id = lock["locks"][0]["lock_id"].as_str().unwrap().to_owned();
-    env.set("SLOTH_RUNNER_DATA_DIR", &env.path("elsewhere").to_string_lossy().into_owned());
+    env.set("SLOTH_RUNNER_DATA_DIR", &env.path("elsewhere").to_string_lossy());
     env.expect(4, &["stack", "snapshot", "create", "site"]);
     env.expect(0, &["stack", "snapshot", "create", "site", "--lock-id", &id]);
     let status = env.expect(0, &["stack", "lock", "status", "site", "-o", "json"]);

@@ -35,11 +35,8 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let prepared = prepare(&app.context(Some(&stack.name))?, &stack.name, Goal::Nothing)?;
     let question = format!("destroy stack `{}` and everything above?", stack.name);
     let wish = Wish { question: &question, dry_run: args.dry_run, always: true, ..Wish::default() };
-    let Some(report) = conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)? else {
-        return Ok(if args.dry_run { Exit::Ok } else { Exit::Failed });
-    };
-    let exit = conduct::conclude(app, &report);
-    if exit == Exit::Ok {
+    let exit = conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)?;
+    if exit == Exit::Ok && !args.dry_run {
         app.forget_lock(&stack);
         app.out.talk(&format!("stack `{}` destroyed; `sloth-runner undo` brings it back", stack.name));
     }

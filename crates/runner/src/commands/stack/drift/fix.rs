@@ -43,6 +43,5 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         dry_run: args.dry_run,
         ..Wish::default()
     };
-    let report = conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)?;
-    Ok(report.map_or(Exit::Ok, |report| conduct::conclude(app, &report)))
+    conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)
 }

@@ -51,6 +51,5 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         state_only: args.state_only,
         always: stack.head != version,
     };
-    let report = conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)?;
-    Ok(report.map_or(Exit::Ok, |report| conduct::conclude(app, &report)))
+    conduct::show_ask_do(app, &stack.name, prepared, args.consent, wish)
 }
