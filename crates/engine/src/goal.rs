@@ -192,7 +192,7 @@ fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
 
 /// Looks and decides for every resource the goal is about, in the order in which they will be worked on.
 fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
-    let mut records: Vec<Recorded> = session.ledger().records.values().cloned().collect();
+    let mut records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
     records.sort_by(|a, b| a.address.cmp(&b.address));
     match goal {
         Goal::Nothing => {

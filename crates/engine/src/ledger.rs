@@ -1,6 +1,7 @@
 //! The books of one run: what was decided and done, and what of it still has to be committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use sloth_core::address::Address;
 use sloth_core::digest::Blob;
@@ -17,13 +18,6 @@ use sloth_core::value::{Map, Value};
 
 use crate::report::ChangeReport;
 
-/// A wish that was already seen in this run.
-#[derive(Clone, Debug)]
-pub(crate) struct Declared {
-    pub spec: Value,
-    pub span: Option<Span>,
-}
-
 /// Something this run did to a machine, kept so that it can be taken back.
 #[derive(Clone, Debug)]
 pub(crate) struct Performed {
@@ -31,15 +25,15 @@ pub(crate) struct Performed {
     /// Live state before.
     pub before: Option<Value>,
     /// Record before.
-    pub old: Option<Recorded>,
+    pub old: Option<Arc<Recorded>>,
 }
 
 #[derive(Default)]
 pub(crate) struct Ledger {
     /// Records as of now, this run's changes included.
-    pub records: HashMap<Address, Recorded>,
+    pub records: HashMap<Address, Arc<Recorded>>,
     /// Rows to write at the next commit; `None` ends a row.
-    pub rows: BTreeMap<Address, Option<Recorded>>,
+    pub rows: BTreeMap<Address, Option<Arc<Recorded>>>,
     pub outputs: BTreeMap<String, Output>,
     /// Outputs as they were when the run began.
     pub outputs_before: BTreeMap<String, Output>,
@@ -50,8 +44,11 @@ pub(crate) struct Ledger {
     pub handlers: Vec<PendingHandler>,
     pub handlers_new: Vec<PendingHandler>,
     pub handlers_done: Vec<String>,
-    pub declared: HashMap<Address, Declared>,
+    /// Wishes seen in this run, and where they were written. What they ask for is in `records` once it is brought about.
+    pub declared: HashMap<Address, Option<Span>>,
+    /// Kept only when the workflow wants a failure taken back.
     pub performed: Vec<Performed>,
+    pub keep_performed: bool,
     pub counts: Counts,
     pub task_counts: HashMap<String, Counts>,
     pub changes: Vec<ChangeReport>,
@@ -82,7 +79,8 @@ impl Ledger {
 
     /// Writes a row at the next commit and sees it at once.
     pub fn put(&mut self, recorded: Recorded) {
-        self.rows.insert(recorded.address.clone(), Some(recorded.clone()));
+        let recorded = Arc::new(recorded);
+        self.rows.insert(recorded.address.clone(), Some(Arc::clone(&recorded)));
         self.records.insert(recorded.address.clone(), recorded);
     }
 

@@ -1,7 +1,7 @@
 //! The one apply: look, decide, then capture, intent, effect, result. Every verb comes through here.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sloth_core::address::Address;
 use sloth_core::body::{CallError, Outcome};
@@ -21,7 +21,7 @@ use sloth_core::store::Wait;
 use sloth_core::value::Value;
 
 use crate::failpoint;
-use crate::ledger::{Declared, Performed};
+use crate::ledger::Performed;
 use crate::report::ChangeReport;
 use crate::session::{Session, store_failed};
 
@@ -220,9 +220,9 @@ impl Session {
         }
         self.declare_once(&desired)?;
         let recorded = self.record_for(task, &desired)?;
-        let seen = self.look(&address, Some(&desired.spec), &desired.blobs, recorded.as_ref());
+        let seen = self.look(&address, Some(&desired.spec), &desired.blobs, recorded.as_deref());
         let change =
-            decide(Facts { desired: Some(&desired), recorded: recorded.as_ref(), seen: seen.as_ref() });
+            decide(Facts { desired: Some(&desired), recorded: recorded.as_deref(), seen: seen.as_ref() });
         let seen = match seen {
             Ok(seen) => seen,
             Err(error) => return Err(self.blocked(task, &address, &change, &error.to_string())),
@@ -237,7 +237,7 @@ impl Session {
         }
         if change.action == Action::Noop {
             self.ledger().count(task, |c| c.unchanged += 1);
-            self.plan_step(task, &desired, &change, &seen, recorded.as_ref());
+            self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
             return Ok(Outcome { address, change, state: seen.state, notes: Vec::new() });
         }
         let now = self.ctx.clock.now();
@@ -259,7 +259,7 @@ impl Session {
             created_at: recorded.as_ref().map_or(now, |r| r.created_at),
             updated_at: now,
         };
-        self.plan_step(task, &desired, &change, &seen, recorded.as_ref());
+        self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
         self.carry_out(Work {
             task,
             address,
@@ -430,7 +430,13 @@ impl Session {
             ledger.blobs.extend(work.blobs);
             if action.touches() {
                 ledger.notify(&work.options.notify, &work.address, now);
-                ledger.performed.push(Performed { address: work.address.clone(), before: work.live, old });
+                if ledger.keep_performed {
+                    ledger.performed.push(Performed {
+                        address: work.address.clone(),
+                        before: work.live,
+                        old,
+                    });
+                }
             }
         } else if action.touches() {
             ledger.notify(&work.options.notify, &work.address, now);
@@ -444,6 +450,12 @@ impl Session {
             Leave::Nothing => ledger.remove(&work.address),
         }
         let change = if work.options.sensitive { redacted(&work.change) } else { work.change };
+        // What a run made is in the record; keeping every content twice would cost memory with the size of the run.
+        let change = if self.planning || change.action != Action::Create {
+            change
+        } else {
+            Change::new(change.action, change.reason, Diff::none())
+        };
         ledger.changes.push(ChangeReport {
             task: work.task.to_owned(),
             address: work.address,
@@ -511,37 +523,37 @@ impl Session {
     }
 
     pub fn is_registered(&self, address: &Address) -> bool {
-        self.ledger().records.get(address).is_some_and(Recorded::is_registered)
+        self.ledger().records.get(address).is_some_and(|r| r.is_registered())
     }
 
     /// One address, one wish per run: a second, different wish would make every run undo the one before.
     pub(crate) fn declare_once(&self, desired: &Desired) -> Result<(), CallError> {
         let mut ledger = self.ledger();
-        match ledger.declared.get(&desired.address) {
-            Some(first) if first.spec != desired.spec => {
-                let place = first.span.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
-                Err(CallError::Refused(format!(
-                    "{} is declared twice with different wishes, first{place}; one resource has one wish per run",
-                    desired.address
-                )))
-            }
-            Some(_) => Ok(()),
-            None => {
-                let entry = Declared { spec: desired.spec.clone(), span: desired.span.clone() };
-                ledger.declared.insert(desired.address.clone(), entry);
-                Ok(())
-            }
+        let Some(first) = ledger.declared.get(&desired.address) else {
+            ledger.declared.insert(desired.address.clone(), desired.span.clone());
+            return Ok(());
+        };
+        // A wish that was brought about is in the record; one that failed may be tried again.
+        if ledger.records.get(&desired.address).is_none_or(|r| r.spec == desired.spec) {
+            return Ok(());
         }
+        let place = first.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
+        Err(CallError::Refused(format!(
+            "{} is declared twice with different wishes, first{place}; one resource has one wish per run",
+            desired.address
+        )))
     }
 
     /// The record of a wished resource; asks who owns it when this stack sees it for the first time.
-    fn record_for(&self, task: &str, desired: &Desired) -> Result<Option<Recorded>, CallError> {
+    fn record_for(&self, task: &str, desired: &Desired) -> Result<Option<Arc<Recorded>>, CallError> {
         let known = self.ledger().records.get(&desired.address).cloned();
         if known.is_some() || !self.others {
             return Ok(known);
         }
-        let own = self.stack().id;
-        let owners = self.view()?.resource_owners(&own, &[&desired.address]).map_err(|e| store_failed(&e))?;
+        let owners = self
+            .view()?
+            .resource_owners(&self.stack_id, &[&desired.address])
+            .map_err(|e| store_failed(&e))?;
         let Some((_, owner)) = owners.into_iter().next() else { return Ok(None) };
         if !desired.options.take_over {
             let why = format!("it belongs to stack `{owner}`; say `take_over = true` to take it over");
@@ -552,6 +564,7 @@ impl Session {
             return Ok(None);
         }
         crate::rewind::take_over(&self.ctx, &owner, &desired.address)
+            .map(|taken| taken.map(Arc::new))
             .map_err(|e| CallError::Refused(e.to_string()))
     }
 
@@ -587,7 +600,7 @@ impl Session {
         task: &str,
         change: Change,
         recorded: Recorded,
-        known: Option<Recorded>,
+        known: Option<Arc<Recorded>>,
     ) {
         let address = recorded.address.clone();
         self.ctx.sink.signal(&Signal::Decided { task, address: &address, change: &change });
@@ -613,14 +626,18 @@ impl Session {
                 change: change.clone(),
                 spec: Some(recorded.spec.clone()),
                 live: known.as_ref().and_then(|k| digest_of(k.state.as_ref())),
-                recorded: known.as_ref().map(Recorded::digest),
+                recorded: known.as_ref().map(|k| k.digest()),
                 maybe,
             });
         } else {
             ledger.notify(&recorded.options.notify.clone(), &address, recorded.updated_at);
-            ledger.performed.push(Performed { address: address.clone(), before: None, old: known });
+            if ledger.keep_performed {
+                ledger.performed.push(Performed { address: address.clone(), before: None, old: known });
+            }
         }
         ledger.put(recorded);
+        let change =
+            if self.planning { change } else { Change::new(change.action, change.reason, Diff::none()) };
         ledger.changes.push(ChangeReport { task: task.to_owned(), address, change, error: None });
     }
 

@@ -35,7 +35,7 @@ fn take_back_one(session: &Session, step: &Performed) -> UndoStep {
         },
     };
     let current = session.ledger().records.get(&address).cloned();
-    let seen = match session.look(&address, spec.as_ref(), &blobs, current.as_ref()) {
+    let seen = match session.look(&address, spec.as_ref(), &blobs, current.as_deref()) {
         Ok(seen) => seen,
         Err(error) => {
             let why = error.to_string();
@@ -52,11 +52,13 @@ fn take_back_one(session: &Session, step: &Performed) -> UndoStep {
         (Some(_), Some(_), _) => Action::Update,
     };
     let change = Change::new(action, Reason::Undoing, seen.diff.clone());
-    let leave = step.old.clone().map_or(Leave::Nothing, |old| Leave::Record(Box::new(old)));
+    let leave = step.old.as_deref().map_or(Leave::Nothing, |old| Leave::Record(Box::new(old.clone())));
     let (module, operation) = current
         .as_ref()
         .or(step.old.as_ref())
-        .map_or_else(Default::default, |r: &Recorded| (r.module.clone(), r.operation.clone()));
+        .map_or_else(Default::default, |r: &std::sync::Arc<Recorded>| {
+            (r.module.clone(), r.operation.clone())
+        });
     let live = if registered { step.old.as_ref().and_then(|o| o.state.clone()) } else { seen.state };
     let done = session.carry_out(Work {
         task: "",

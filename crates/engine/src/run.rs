@@ -122,6 +122,7 @@ fn drive(
         session.refresh_head()?;
     }
     session.scope = request.scope.clone();
+    session.ledger().keep_performed = workflow.config.on_failure == OnFailure::Rollback;
     session.guard = saved.map(|plan| Guarded::new(&plan.steps));
     let session = Arc::new(session);
     let parallel =
@@ -216,10 +217,10 @@ fn check_plan(session: &Session, plan: &Plan) -> Result<(), EngineError> {
             continue;
         }
         let record = session.ledger().records.get(address).cloned();
-        if record.as_ref().map(Recorded::digest) != *recorded {
+        if record.as_ref().map(|r| r.digest()) != *recorded {
             return stale(address, "has another record than when the plan was made");
         }
-        if record.as_ref().is_some_and(Recorded::is_registered)
+        if record.as_ref().is_some_and(|r| r.is_registered())
             || is_functions(spec.as_ref())
             || step_is_registered(step)
         {
@@ -261,7 +262,7 @@ fn earlier_step_makes(plan: &Plan, address: &Address) -> bool {
 
 /// Recorded resources that a complete run no longer declares: shown, or removed in reverse order.
 fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Address> {
-    let mut gone: Vec<Recorded> = {
+    let mut gone: Vec<std::sync::Arc<Recorded>> = {
         let ledger = session.ledger();
         ledger
             .records

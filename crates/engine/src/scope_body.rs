@@ -267,10 +267,10 @@ impl Scope for UnitScope {
 
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {
         let address = self.address(None, kind, name);
-        Ok(self.session.ledger().records.get(&address).cloned())
+        Ok(self.session.ledger().records.get(&address).map(|r| (**r).clone()))
     }
     fn recorded_all(&self) -> Result<Vec<Recorded>, CallError> {
-        let mut all: Vec<Recorded> = self.session.ledger().records.values().cloned().collect();
+        let mut all: Vec<Recorded> = self.session.ledger().records.values().map(|r| (**r).clone()).collect();
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
     }
@@ -305,7 +305,7 @@ impl Scope for UnitScope {
                     && k.options == desired.options =>
             {
                 session.ledger().count(&self.task, |c| c.unchanged += 1);
-                return Ok((Registered::Unchanged, k.clone()));
+                return Ok((Registered::Unchanged, (**k).clone()));
             }
             Some(_) => Registered::Changed,
         };
@@ -353,7 +353,9 @@ impl Scope for UnitScope {
     ) -> Result<(), CallError> {
         let address = self.address(None, kind, name);
         let mut ledger = self.session.ledger();
-        let Some(mut recorded) = ledger.records.get(&address).filter(|r| r.is_registered()).cloned() else {
+        let Some(mut recorded) =
+            ledger.records.get(&address).filter(|r| r.is_registered()).map(|r| (**r).clone())
+        else {
             return Err(CallError::Refused(format!("{address} is not registered in this stack")));
         };
         if recorded.condition != condition || recorded.error != error {
@@ -456,7 +458,8 @@ impl Session {
             custom_diff(&Value::Object(kept), live.as_ref())
         });
         let seen = Seen { state: live.clone(), diff: custom_diff(&properties, live.as_ref()), since };
-        let change = decide(Facts { desired: Some(&desired), recorded: recorded.as_ref(), seen: Ok(&seen) });
+        let change =
+            decide(Facts { desired: Some(&desired), recorded: recorded.as_deref(), seen: Ok(&seen) });
         if change.action == Action::Noop {
             self.ledger().count(task, |c| c.unchanged += 1);
             return Ok(Outcome { address, change, state: live, notes: Vec::new() });
@@ -465,7 +468,7 @@ impl Session {
             guard.admit_registered(&address, &desired.spec)?;
         }
         self.ctx.sink.signal(&Signal::Decided { task, address: &address, change: &change });
-        self.plan_step(task, &desired, &change, &seen, recorded.as_ref());
+        self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
         let mut state = live.clone();
         if change.action.touches() && self.planning {
             let mut predicted = live.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ use sloth_core::body::CallError;
 use sloth_core::clock::Timestamp;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::{Event, EventType, Severity};
-use sloth_core::id::RunId;
+use sloth_core::id::{RunId, StackId};
 use sloth_core::machine::Machine;
 use sloth_core::run::{Run, RunStatus, TaskCounts};
 use sloth_core::sink::Signal;
@@ -29,13 +29,14 @@ use crate::resume::Replay;
 use crate::scope::ScopeRequest;
 
 /// Rows waiting for a commit before one is made in the middle of a task, to bound memory.
-const ROWS_PER_COMMIT: usize = 4096;
+const ROWS_PER_COMMIT: usize = 512;
 /// Bytes of contents waiting for the content store before they are handed over.
 const BYTES_PER_PUT: usize = 8 * 1024 * 1024;
 
 pub(crate) struct Session {
     pub ctx: Context,
     pub stack: Mutex<Stack>,
+    pub stack_id: StackId,
     /// `None` while planning.
     pub lease: Option<HeldLease>,
     pub run: RunId,
@@ -110,7 +111,7 @@ impl Session {
         ledger.records = view
             .resource_list(&stack.id, VersionAt::Head)?
             .into_iter()
-            .map(|r| (r.address.clone(), r))
+            .map(|r| (r.address.clone(), Arc::new(r)))
             .collect::<HashMap<_, _>>();
         ledger.outputs =
             view.output_list(&stack.id, VersionAt::Head)?.into_iter().map(|o| (o.name.clone(), o)).collect();
@@ -125,6 +126,7 @@ impl Session {
         };
         Ok(Self {
             ctx: ctx.clone(),
+            stack_id: stack.id.clone(),
             stack: Mutex::new(stack),
             lease,
             run,
@@ -193,14 +195,13 @@ impl Session {
     }
 
     pub fn intent(&self) -> Intent {
-        let stack = self.stack();
         Intent {
             actor: self.ctx.actor.clone(),
             verb: self.operation.clone(),
             arguments: self.ctx.arguments.clone(),
             stack: self.lease.as_ref().map(|lease| {
                 let (lock, fence) = lease.proof();
-                (stack.id, lock, fence)
+                (self.stack_id.clone(), lock, fence)
             }),
             base: None,
         }
@@ -252,8 +253,15 @@ impl Session {
         }
     }
 
-    /// Commits what is due without sealing. `wait` is raised to durable when a machine was touched.
+    /// Commits what is due without sealing, at the end of a task: it waits for the disk when a machine was touched.
     pub fn commit_pending(&self) -> Result<(), EngineError> {
+        let wait = if self.ledger().touched_machine { Wait::Durable } else { Wait::Fast };
+        self.commit_rows(wait)?;
+        self.ledger().touched_machine = false;
+        Ok(())
+    }
+
+    fn commit_rows(&self, wait: Wait) -> Result<(), EngineError> {
         if self.planning {
             return Ok(());
         }
@@ -261,14 +269,11 @@ impl Session {
         if !ledger.has_rows() {
             return Ok(());
         }
-        let wait = if ledger.touched_machine { Wait::Durable } else { Wait::Fast };
         let blobs = std::mem::take(&mut ledger.blobs);
         self.ctx.store.blobs().put(&blobs, Wait::Fast)?;
-        let stack = self.stack();
         let mut txn = self.ctx.store.begin(self.intent())?;
-        ledger.write(&mut *txn, &stack.id)?;
+        ledger.write(&mut *txn, &self.stack_id)?;
         txn.commit(Seal::Pending, wait)?;
-        ledger.touched_machine = false;
         let upto = ledger.settled_upto();
         drop(ledger);
         self.ctx.store.journal().settle(&self.run, upto)?;
@@ -282,7 +287,8 @@ impl Session {
             (ledger.rows.len(), ledger.blobs.iter().map(|b| b.bytes().len()).sum::<usize>())
         };
         if rows >= ROWS_PER_COMMIT {
-            self.commit_pending().map_err(|e| commit_failed(&e))?;
+            // The end of the task waits for the disk and carries this with it.
+            self.commit_rows(Wait::Fast).map_err(|e| commit_failed(&e))?;
         } else if bytes >= BYTES_PER_PUT {
             let blobs = std::mem::take(&mut self.ledger().blobs);
             self.ctx.store.blobs().put(&blobs, Wait::Fast).map_err(|e| CallError::Store(e.to_string()))?;
