@@ -40,7 +40,9 @@ pub(crate) struct Ledger {
     pub output_rows: BTreeMap<String, Option<Output>>,
     pub outputs_set: BTreeSet<String>,
     pub events: Vec<Event>,
+    /// Contents for the content store; see [`Ledger::keep`].
     pub blobs: Vec<Blob>,
+    pub blob_bytes: usize,
     pub handlers: Vec<PendingHandler>,
     pub handlers_new: Vec<PendingHandler>,
     pub handlers_done: Vec<String>,
@@ -88,6 +90,18 @@ impl Ledger {
     pub fn remove(&mut self, address: &Address) {
         self.records.remove(address);
         self.rows.insert(address.clone(), None);
+    }
+
+    /// Contents that have to reach the content store before a row names them.
+    pub fn keep(&mut self, blobs: Vec<Blob>) {
+        self.blob_bytes += blobs.iter().map(|b| b.bytes().len()).sum::<usize>();
+        self.blobs.extend(blobs);
+    }
+
+    /// Hands the contents over to whoever stores them.
+    pub fn take_blobs(&mut self) -> Vec<Blob> {
+        self.blob_bytes = 0;
+        std::mem::take(&mut self.blobs)
     }
 
     /// Queues handlers; a handler that waits already is not queued twice.

@@ -350,7 +350,7 @@ impl Session {
             },
             &captured,
         )?;
-        self.ledger().blobs.extend(captured);
+        self.ledger().keep(captured);
         let applied = machine.apply(&step, &watch);
         failpoint::pass("after-effect");
         match applied {
@@ -427,7 +427,7 @@ impl Session {
             Action::Noop | Action::Blocked => c.unchanged += 1,
         });
         if !self.planning {
-            ledger.blobs.extend(work.blobs);
+            ledger.keep(work.blobs);
             if action.touches() {
                 ledger.notify(&work.options.notify, &work.address, now);
                 if ledger.keep_performed {
@@ -518,7 +518,7 @@ impl Session {
         let wrap = |e: ProbeError| CallError::Apply { address: work.address.to_string(), error: e.into() };
         let machine = self.machine(&work.address).map_err(wrap)?;
         let captured = machine.capture(work.address.kind(), work.address.id(), live).map_err(wrap)?;
-        self.ledger().blobs.extend(captured.blobs);
+        self.ledger().keep(captured.blobs);
         Ok(())
     }
 

@@ -269,7 +269,7 @@ impl Session {
         if !ledger.has_rows() {
             return Ok(());
         }
-        let blobs = std::mem::take(&mut ledger.blobs);
+        let blobs = ledger.take_blobs();
         self.ctx.store.blobs().put(&blobs, Wait::Fast)?;
         let mut txn = self.ctx.store.begin(self.intent())?;
         ledger.write(&mut *txn, &self.stack_id)?;
@@ -284,13 +284,13 @@ impl Session {
     pub fn relieve(&self) -> Result<(), CallError> {
         let (rows, bytes) = {
             let ledger = self.ledger();
-            (ledger.rows.len(), ledger.blobs.iter().map(|b| b.bytes().len()).sum::<usize>())
+            (ledger.rows.len(), ledger.blob_bytes)
         };
         if rows >= ROWS_PER_COMMIT {
             // The end of the task waits for the disk and carries this with it.
             self.commit_rows(Wait::Fast).map_err(|e| commit_failed(&e))?;
         } else if bytes >= BYTES_PER_PUT {
-            let blobs = std::mem::take(&mut self.ledger().blobs);
+            let blobs = self.ledger().take_blobs();
             self.ctx.store.blobs().put(&blobs, Wait::Fast).map_err(|e| CallError::Store(e.to_string()))?;
         }
         Ok(())
@@ -307,7 +307,7 @@ impl Session {
         failpoint::pass("before-final-commit");
         self.settle_machines()?;
         let mut ledger = self.ledger();
-        let blobs = std::mem::take(&mut ledger.blobs);
+        let blobs = ledger.take_blobs();
         if !blobs.is_empty() {
             self.ctx.store.blobs().put(&blobs, Wait::Fast)?;
         }
