@@ -87,8 +87,11 @@ impl Machine for LocalMachine {
         &self.name
     }
     fn observe(&self, wanted: &[Sight<'_>]) -> Result<Vec<Result<Seen, ProbeError>>, Unreachable> {
-        let threads =
-            std::thread::available_parallelism().map_or(1, usize::from).min(wanted.len() / WORTH_A_THREAD);
+        // Asking how many processors there are takes longer than some looks.
+        let threads = match wanted.len() / WORTH_A_THREAD {
+            0 | 1 => 1,
+            most => std::thread::available_parallelism().map_or(1, usize::from).min(most),
+        };
         if threads < 2 {
             return Ok(wanted.iter().map(|sight| self.look(sight)).collect());
         }
