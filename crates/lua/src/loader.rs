@@ -223,6 +223,9 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     *shared.known.borrow_mut() = known;
     globals.set_metatable(Some(meta))?;
     lua.sandbox(true)?;
+    // Globals of scripts live in a table of their own in front of ours, and `_G` is that one.
+    let front = lua.globals();
+    front.raw_set("_G", &front)?;
     let s = Rc::clone(shared);
     lua.set_interrupt(move |lua| s.interrupt(lua));
     lua.set_memory_limit(shared.limits.memory)?;

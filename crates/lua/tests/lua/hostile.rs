@@ -10,7 +10,7 @@ use crate::rig::{World, execute, request};
 
 const CPU: Duration = Duration::from_millis(150);
 /// What a loaded machine may take on top.
-const SLACK: Duration = Duration::from_millis(1500);
+const SLACK: Duration = Duration::from_secs(6);
 
 const ENDLESS: &[(&str, &str)] = &[
     ("plain loop", "while true do end"),
@@ -247,7 +247,8 @@ fn the_sandbox_has_no_way_out() {
         ("return rawset(string, 'upper', 1)", "error"),
         ("string.upper = 1", "error"),
         ("getmetatable('').__index = {}", "error"),
-        ("setmetatable(_G, {})", "error"),
+        ("getmetatable(_G).__index = nil", "error"),
+        ("getmetatable(_G).__index.file = nil", "error"),
         ("file.copy = nil", "error"),
         ("getmetatable(file).__index = nil", "error"),
         ("values.x = 1", "error"),

@@ -175,7 +175,37 @@ print(r >= 5 and r <= 6, math.huge > 1, math.floor(2.5), bit32.band(6, 3))
 print(#table.pack(1, 2), select('#', 1, nil), type(_G), _VERSION ~= nil, collectgarbage("count") > 0)
 local n = 0
 n += 1
+_G.through_g = 1
+another = 2
+print(through_g, _G.another)
 print(`{n} interpolated`, require("exec") == exec, require("goroutine").map ~= nil)
+"#
+    ));
+}
+
+/// A list that must be complete: what the language offers, as users see it.
+#[test]
+fn every_global_and_function_is_listed() {
+    insta::assert_snapshot!(said(
+        r#"
+local names = {}
+local base = getmetatable(_G).__index
+for name in next, base do
+	table.insert(names, name)
+end
+table.sort(names)
+for _, name in names do
+	local v = base[name]
+	if type(v) == "table" and name ~= "_G" and name ~= "values" and name ~= "Values" and name ~= "vars" then
+		local inner = {}
+		for k in next, v do table.insert(inner, k) end
+		table.sort(inner)
+		print(name .. ": " .. table.concat(inner, " "))
+	else
+		print(name)
+	end
+end
+local _ = goroutine
 "#
     ));
 }
