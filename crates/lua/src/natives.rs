@@ -255,6 +255,17 @@ fn errors(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
     )?;
     let s = Rc::clone(shared);
     n.raw_set(
+        "place",
+        lua.create_function(move |lua, error: Table| {
+            if let Some(span) = s.sources.borrow().here(lua, 1) {
+                error.raw_set("file", &*span.file)?;
+                error.raw_set("line", span.line)?;
+            }
+            Ok(())
+        })?,
+    )?;
+    let s = Rc::clone(shared);
+    n.raw_set(
         "task_fault",
         lua.create_function(move |lua, (message, file, line): (String, String, u32)| {
             Fault::new("failed", message).span(Some(Span::new(file, line))).raise(lua, &s)

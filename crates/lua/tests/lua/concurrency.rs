@@ -212,3 +212,21 @@ print(sum)
         &["500500"],
     );
 }
+
+#[test]
+fn an_error_from_a_worker_knows_its_line() {
+    let ran = body(
+        r#"
+goroutine.spawn(function() time.sleep(0.02) end)
+local ok, e = pcall(function()
+	file.copy({ dest = "/etc/fail-slow", content = "x" })
+end)
+print(e.line, e.address)
+goroutine.spawn(function()
+	file.copy({ dest = "/etc/fail-slow", content = "x" })
+end)
+"#,
+    );
+    assert!(ran.said().contains(&"print: 5\tfile:/etc/fail-slow".to_owned()), "{:?}", ran.said());
+    assert!(ran.failure("t").contains("test.sloth:9"), "{}", ran.failure("t"));
+}
