@@ -2,14 +2,16 @@
 //!
 //! It equals `canonical(&recorded.body())`: keys in order, no white space. Tests compare the two.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
 use sloth_core::desired::Options;
 use sloth_core::recorded::{Condition, Origin, Recorded};
 use sloth_core::value::Value;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -92,12 +94,66 @@ pub fn write(recorded: &Recorded) -> Outcome<String> {
     Ok(serde_json::to_string(&body)?)
 }
 
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    address: Cow<'a, str>,
+    condition: Condition,
+    #[serde(default)]
+    error: Option<String>,
+    module: String,
+    operation: String,
+    #[serde(default)]
+    options: Options,
+    origin: Before,
+    spec: Value,
+    state: Option<Value>,
+    #[serde(default)]
+    task: String,
+}
+
+/// [`Origin`], read in one go: what decides comes after what is decided.
+#[derive(Deserialize)]
+struct Before {
+    #[serde(default, deserialize_with = "there")]
+    state: Option<Value>,
+    was: Was,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Was {
+    Absent,
+    Present,
+}
+
+/// A value that is there, even if it is `null`.
+fn there<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(d).map(Some)
+}
+
 /// The record a text and its times make.
 pub fn read(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded> {
-    let mut recorded: Recorded = serde_json::from_str(text)?;
-    recorded.created_at = Timestamp::from_nanos(created_at);
-    recorded.updated_at = Timestamp::from_nanos(updated_at);
-    Ok(recorded)
+    let text: Text<'_> = serde_json::from_str(text)?;
+    let address = text.address.parse();
+    Ok(Recorded {
+        address: address.map_err(|_| Failure::bad(format!("`{}` is not an address", text.address)))?,
+        module: text.module,
+        operation: text.operation,
+        spec: text.spec,
+        state: text.state,
+        origin: match (text.origin.was, text.origin.state) {
+            (Was::Absent, _) => Origin::Absent,
+            (Was::Present, Some(state)) => Origin::Present { state },
+            (Was::Present, None) => return Err(Failure::bad("a record does not say what was there before")),
+        },
+        condition: text.condition,
+        error: text.error,
+        options: text.options,
+        task: text.task,
+        created_at: Timestamp::from_nanos(created_at),
+        updated_at: Timestamp::from_nanos(updated_at),
+    })
 }
 
 #[cfg(test)]

@@ -130,7 +130,8 @@ impl Writer {
         conn.busy_handler(Some(wait_a_little))?;
         prepare(&conn)?;
         conn.execute_batch(
-            "PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864;",
+            "PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; \
+             PRAGMA cache_size=-16384;",
         )?;
         let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
         if mode != "wal" {

@@ -141,10 +141,11 @@ pub fn stack_row(conn: &Connection, id: &StackId) -> Outcome<Option<StackRow>> {
 
 /// A digest from its 32 stored bytes.
 pub fn digest_of(bytes: &[u8]) -> Outcome<Digest> {
-    use std::fmt::Write as _;
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = String::with_capacity(64);
     for byte in bytes {
-        let _ = write!(hex, "{byte:02x}");
+        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     hex.parse().map_err(|_| Failure::bad("a stored digest does not have 32 bytes"))
 }
