@@ -13,13 +13,20 @@ pub fn is_gone(pid: u32, start: u64) -> bool {
         return false;
     }
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(text) => start != 0 && start_tick(&text).is_some_and(|found| found != start),
+        Ok(text) => is_zombie(&text) || (start != 0 && start_tick(&text).is_some_and(|found| found != start)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             std::fs::symlink_metadata("/proc/self/stat").is_ok()
         }
         // The process ended between opening and reading.
         Err(error) => error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()),
     }
+}
+
+/// Has it ended, without anybody having asked how? It runs nothing any more; where nobody ever asks, as in a container
+/// without an init, it stays listed for ever.
+fn is_zombie(stat: &str) -> bool {
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().next());
+    matches!(state, Some("Z" | "X" | "x"))
 }
 
 /// Field 22 of `/proc/<pid>/stat`. The name in parentheses may hold anything, so fields count from its end.
@@ -42,6 +49,8 @@ mod tests {
         assert!(is_gone(pid, start + 1));
         assert!(is_gone(u32::MAX - 1, 1));
         assert!(!is_gone(0, 0), "nobody in particular is never gone");
+        assert!(!is_zombie(&text));
+        assert!(is_zombie("12 (R) R) Z 1 2 3"));
     }
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {

@@ -228,6 +228,12 @@ pub fn version() -> Seal {
     Seal::Version(note(), OperationRecord::default())
 }
 
+/// The seal of a commit that seals nothing.
+#[must_use]
+pub fn pending() -> Seal {
+    Seal::Pending
+}
+
 /// Makes a stack and takes its lease.
 #[must_use]
 pub fn made(f: &Fixture, name: &str) -> (Stack, Lease) {
