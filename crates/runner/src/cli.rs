@@ -112,6 +112,10 @@ pub enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if let Some(text) = version_only() {
+        Out::new(Format::Table, false, false, true).data(text);
+        return ExitCode::SUCCESS;
+    }
     let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return ExitCode::from(not_parsed(&error)),
@@ -129,6 +133,14 @@ pub fn main() -> ExitCode {
     let exit =
         if exit == Exit::Ok { app.out.failed().map_or(exit, |kind| unwritten(&app.out, kind)) } else { exit };
     ExitCode::from(exit.code())
+}
+
+/// `--version` alone is answered before the tree of commands is built, which takes longer than anything else it needs.
+fn version_only() -> Option<&'static str> {
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next()?;
+    let asked = (first == "--version" || first == "-V") && arguments.next().is_none();
+    asked.then_some(concat!("sloth-runner ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
 fn failed(app: &App, error: CommandError) -> Exit {
