@@ -1,7 +1,7 @@
 //! `stack drift detect`, `stack drift NAME`
 
 use crate::app::App;
-use crate::commands::conduct;
+use crate::commands::{conduct, contents};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::drift::DriftView;
@@ -25,7 +25,9 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
     let report = conduct::with_progress(app, Some(&stack.name), true, |ctx| {
-        sloth_engine::drift::detect(ctx, &stack.name)
+        let mut report = sloth_engine::drift::detect(ctx, &stack.name)?;
+        contents::explain_findings(ctx, &mut report.findings)?;
+        Ok(report)
     })?;
     let view = DriftView::new(&stack, &report.findings, Some(report.detected_at), false);
     app.out.show(&view);
