@@ -1,4 +1,4 @@
-//! What every store must obey. Each law is a function over a [`Fixture`]; [`store_laws!`](crate::store_laws) makes a
+//! What every store must obey. Each law is a function over a [`Fixture`]; [`store_laws!`](macro@crate::store_laws) makes a
 //! test of each.
 
 #![expect(clippy::unwrap_used, reason = "a law that is broken panics")]
