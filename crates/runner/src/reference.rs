@@ -107,8 +107,11 @@ fn row(argument: &clap::Arg) -> String {
 
 #[test]
 fn environment() {
-    let mut text =
-        head("Environment variables", "Nothing else is read. An empty variable counts as not set.");
+    let mut text = head(
+        "Environment variables",
+        "The program itself reads nothing else, except `TZ` for the zone in which times are shown. User code sees the whole\n\
+         environment through `os.getenv`. An empty variable counts as not set.",
+    );
     text.push_str("\n| variable | meaning |\n|---|---|\n");
     for variable in env::ALL {
         let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.doc);
