@@ -1,8 +1,15 @@
 //! Names of users and groups. Looked up rarely, asked for often.
+//!
+//! The files in `/etc` come first. What is not in them may be in a directory server, which `getent` knows how to ask; the
+//! C library's own functions load modules for that, which a static program cannot do without crashing.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString};
 use std::sync::{Arc, PoisonError, RwLock};
+
+use sloth_core::command::Command;
+use sloth_core::machine::Unwatched;
+
+use super::command;
 
 #[derive(Default)]
 struct Table {
@@ -25,16 +32,34 @@ enum Database {
 }
 
 impl Database {
-    const fn file(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Users => "/etc/passwd",
-            Self::Groups => "/etc/group",
+            Self::Users => "passwd",
+            Self::Groups => "group",
         }
+    }
+    /// The file in `/etc`.
+    fn file(self) -> String {
+        let text = std::fs::read(format!("/etc/{}", self.name())).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+    /// The line about a name or an id, from wherever the system looks.
+    fn ask(self, key: &str) -> Option<String> {
+        // A key that looks like an option, or that cannot be in a line, names nobody.
+        if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
+            return None;
+        }
+        let command = Command {
+            timeout: Some(std::time::Duration::from_secs(30)),
+            ..Command::argv(&["getent", self.name(), key])
+        };
+        let output = command::run(&command, &Unwatched).ok()?;
+        output.success().then(|| output.stdout.lines().next().map(str::to_owned)).flatten()
     }
 }
 
-/// Both databases with what was asked of them so far. Reads the files first, which is quick, and asks the system's name
-/// service (which may be a directory server) for what is not in them. Names that are not known are not remembered.
+/// Both databases with what was asked of them so far. Names that are not known are asked for again each time; ids that
+/// have no name are not, because there may be many files of a user who is gone.
 #[derive(Default)]
 pub struct Names {
     users: RwLock<Table>,
@@ -70,18 +95,30 @@ impl Names {
     }
 }
 
+/// Name and id of a line of either file.
+fn entry(line: &str) -> Option<(&str, u32)> {
+    let mut fields = line.split(':');
+    Some((fields.next()?, fields.nth(1)?.parse().ok()?))
+}
+
+fn learn(table: &mut Table, text: &str) {
+    for (name, id) in text.lines().filter_map(entry) {
+        table.learn(id, name);
+    }
+}
+
 fn name(table: &RwLock<Table>, database: Database, id: u32) -> Arc<str> {
     if let Some(known) = table.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id) {
         return Arc::clone(known);
     }
     let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-    read_file(database, &mut table);
+    learn(&mut table, &database.file());
     if !table.by_id.contains_key(&id)
-        && let Some(found) = ask_name(database, id)
+        && let Some(line) = database.ask(&id.to_string())
     {
-        table.learn(id, &found);
+        learn(&mut table, &line);
     }
-    table.by_id.get(&id).map_or_else(|| Arc::from(id.to_string()), Arc::clone)
+    Arc::clone(table.by_id.entry(id).or_insert_with(|| Arc::from(id.to_string())))
 }
 
 fn id(table: &RwLock<Table>, database: Database, name: &str) -> Option<u32> {
@@ -89,94 +126,20 @@ fn id(table: &RwLock<Table>, database: Database, name: &str) -> Option<u32> {
         return Some(*known);
     }
     let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-    read_file(database, &mut table);
-    if !table.by_name.contains_key(name)
-        && let Some(found) = ask_id(database, name)
-    {
-        table.learn(found, name);
+    learn(&mut table, &database.file());
+    if let Some(known) = table.by_name.get(name) {
+        return Some(*known);
     }
-    // A user whose name is a number wins over the number.
-    table.by_name.get(name).copied().or_else(|| name.parse().ok())
-}
-
-fn read_file(database: Database, table: &mut Table) {
-    let text = std::fs::read(database.file()).unwrap_or_default();
-    for line in String::from_utf8_lossy(&text).lines() {
-        let mut fields = line.split(':');
-        if let (Some(name), Some(Ok(id))) = (fields.next(), fields.nth(1).map(str::parse)) {
-            table.learn(id, name);
-        }
+    // A user whose name is a number wins over the number; that is settled by the file alone.
+    if let Ok(number) = name.parse() {
+        return Some(number);
     }
-}
-
-/// Runs one of the `get…_r` functions, with a larger buffer when it asks for one, and takes what it found.
-fn ask<T, R>(
-    mut call: impl FnMut(*mut T, *mut libc::c_char, usize, *mut *mut T) -> libc::c_int,
-    mut take: impl FnMut(&T) -> R,
-) -> Option<R> {
-    let mut buffer: Vec<libc::c_char> = vec![0; 4096];
-    loop {
-        let mut entry = std::mem::MaybeUninit::<T>::uninit();
-        let mut found: *mut T = std::ptr::null_mut();
-        let code = call(entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &raw mut found);
-        if code == libc::ERANGE && buffer.len() < 1 << 20 {
-            buffer.resize(buffer.len() * 4, 0);
-            continue;
-        }
-        if code != 0 || found.is_null() {
-            return None;
-        }
-        // SAFETY: the function succeeded and made `found` point at `entry`, whose strings live in `buffer`; both are
-        // alive until `take` has returned, and what it returns borrows neither.
-        return Some(take(unsafe { &*found }));
-    }
-}
-
-fn text(pointer: *const libc::c_char) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    // SAFETY: only called from `ask` with the name field of a filled entry, which is a terminated string.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
-}
-
-fn ask_name(database: Database, id: u32) -> Option<String> {
-    match database {
-        // SAFETY: the arguments are what `ask` prepared according to getpwuid_r(3).
-        Database::Users => ask(
-            |entry, buffer, length, found| unsafe { libc::getpwuid_r(id, entry, buffer, length, found) },
-            |entry: &libc::passwd| text(entry.pw_name),
-        ),
-        // SAFETY: as above, getgrgid_r(3).
-        Database::Groups => ask(
-            |entry, buffer, length, found| unsafe { libc::getgrgid_r(id, entry, buffer, length, found) },
-            |entry: &libc::group| text(entry.gr_name),
-        ),
-    }
-}
-
-fn ask_id(database: Database, name: &str) -> Option<u32> {
-    let name = CString::new(name).ok()?;
-    match database {
-        // SAFETY: `name` is terminated; the rest is what `ask` prepared according to getpwnam_r(3).
-        Database::Users => ask(
-            |entry, buffer, length, found| unsafe {
-                libc::getpwnam_r(name.as_ptr(), entry, buffer, length, found)
-            },
-            |entry: &libc::passwd| entry.pw_uid,
-        ),
-        // SAFETY: as above, getgrnam_r(3).
-        Database::Groups => ask(
-            |entry, buffer, length, found| unsafe {
-                libc::getgrnam_r(name.as_ptr(), entry, buffer, length, found)
-            },
-            |entry: &libc::group| entry.gr_gid,
-        ),
-    }
+    learn(&mut table, &database.ask(name)?);
+    table.by_name.get(name).copied()
 }
 
 /// What is needed to run something as a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// User id.
     pub uid: u32,
@@ -190,37 +153,74 @@ pub struct Account {
     pub shell: String,
 }
 
-/// Looks up an account by name in the system's name service.
+/// Looks up an account by name.
 #[must_use]
 pub fn account(name: &str) -> Option<Account> {
-    let c_name = CString::new(name).ok()?;
-    let mut account = ask(
-        // SAFETY: `c_name` is terminated; the rest is what `ask` prepared according to getpwnam_r(3).
-        |entry, buffer, length, found| unsafe {
-            libc::getpwnam_r(c_name.as_ptr(), entry, buffer, length, found)
-        },
-        |entry: &libc::passwd| Account {
-            uid: entry.pw_uid,
-            gid: entry.pw_gid,
-            groups: Vec::new(),
-            home: text(entry.pw_dir),
-            shell: text(entry.pw_shell),
-        },
-    )?;
-    let mut count: libc::c_int = 64;
-    loop {
-        let mut groups = vec![0; usize::try_from(count).unwrap_or(64)];
-        // SAFETY: `groups` has room for `count` ids, and `count` is written back by getgrouplist(3).
-        let code =
-            unsafe { libc::getgrouplist(c_name.as_ptr(), account.gid, groups.as_mut_ptr(), &raw mut count) };
-        let written = usize::try_from(count).unwrap_or(0);
-        if code >= 0 {
-            groups.truncate(written);
-            account.groups = groups;
-            return Some(account);
+    let local =
+        Database::Users.file().lines().find(|l| entry(l).is_some_and(|(n, _)| n == name)).map(str::to_owned);
+    let is_local = local.is_some();
+    let line = local.or_else(|| Database::Users.ask(name))?;
+    let mut account = parse(&line)?;
+    account.groups = match is_local {
+        true => groups(&Database::Groups.file(), name, account.gid),
+        // Who is not in the file may be in groups that are not in the file either.
+        false => {
+            let output = command::run(&Command::argv(&["id", "-G", "--", name]), &Unwatched).ok()?;
+            output.stdout.split_whitespace().filter_map(|id| id.parse().ok()).collect()
         }
-        if written <= groups.len() {
-            return None;
+    };
+    Some(account)
+}
+
+/// A line of `/etc/passwd`.
+fn parse(line: &str) -> Option<Account> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [_, _, uid, gid, _, home, shell] = fields[..] else { return None };
+    Some(Account {
+        uid: uid.parse().ok()?,
+        gid: gid.parse().ok()?,
+        groups: Vec::new(),
+        home: home.to_owned(),
+        shell: shell.to_owned(),
+    })
+}
+
+/// The groups of a user according to `/etc/group`, the primary one first.
+fn groups(text: &str, name: &str, primary: u32) -> Vec<u32> {
+    let of =
+        |line: &&str| line.split(':').nth(3).is_some_and(|members| members.split(',').any(|m| m == name));
+    let mut groups = vec![primary];
+    for (_, gid) in text.lines().filter(of).filter_map(entry) {
+        if !groups.contains(&gid) {
+            groups.push(gid);
         }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_understood() {
+        let account = parse("deploy:x:1000:1001:D. Ploy,,,:/home/deploy:/bin/bash").unwrap();
+        assert_eq!((account.uid, account.gid, account.home.as_str()), (1000, 1001, "/home/deploy"));
+        assert_eq!(parse("broken"), None);
+        let text = "deploy:x:1001:\nsudo:x:27:admin,deploy\nadm:x:4:deployer\ndocker:x:99:deploy\n";
+        assert_eq!(groups(text, "deploy", 1001), [1001, 27, 99]);
+        assert_eq!(entry("sudo:x:27:admin"), Some(("sudo", 27)));
+    }
+
+    #[test]
+    fn ids_without_a_name_are_numbers_and_unknown_names_nothing() {
+        let names = Names::default();
+        assert_eq!(&*names.user_name(0), "root");
+        assert_eq!(&*names.user_name(3_999_999_999), "3999999999");
+        assert_eq!(names.user_id("root"), Some(0));
+        assert_eq!(names.user_id("12345"), Some(12345));
+        assert_eq!(names.group_id("nobody-of-this-name"), None);
+        assert_eq!(names.group_id("--help"), None);
+        assert_eq!(account("nobody-of-this-name"), None);
     }
 }
