@@ -1,5 +1,6 @@
 //! Every operation of the catalog as a function of its module.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ use crate::shared::{Answer, Native, Shared, Unlimited};
 
 /// The function of one operation.
 pub(crate) fn operation(lua: &Lua, shared: &Rc<Shared>, operation: Operation) -> mlua::Result<Function> {
-    let signature = Signature::new(operation);
-    let raw = shared.raw_native(lua, move |lua, shared, args| call(lua, shared, &signature, args))?;
+    let signature = OnceCell::new();
+    let raw = shared.raw_native(lua, move |lua, shared, args| {
+        call(lua, shared, signature.get_or_init(|| Signature::new(operation)), args)
+    })?;
     shared.wrapped(raw)
 }
 

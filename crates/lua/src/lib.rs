@@ -18,6 +18,7 @@ mod limits;
 mod loader;
 mod modules;
 mod natives;
+mod prelude;
 mod program;
 mod reply;
 mod scheduler;

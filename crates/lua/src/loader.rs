@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::chunk::{ChunkMode, Compiler};
+use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
 use sloth_core::graph::{GraphError, TaskGraph};
 use sloth_core::kind::Catalog;
@@ -19,10 +19,11 @@ use crate::diagnostic::{Diagnostic, LoadError};
 use crate::fault::Fault;
 use crate::host::HostLayer;
 use crate::limits::{Guard, Limits};
+use crate::prelude;
 use crate::program::LuaProgram;
 use crate::scheduler::Turn;
-use crate::shared::{Answer, Shared, UnitCx};
-use crate::span::{OWN, Sources};
+use crate::shared::{Answer, Own, Shared, UnitCx};
+use crate::span::Sources;
 
 /// Where the text comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +164,7 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
         | StdLib::BUFFER
         | StdLib::DEBUG;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
-    lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
+    lua.set_compiler(prelude::compiler());
     let globals = lua.globals();
     for name in ["getfenv", "setfenv", "newproxy", "loadstring", "require", "load"] {
         globals.raw_set(name, LuaValue::Nil)?;
@@ -173,37 +174,26 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     lua.set_named_registry_value(convert::LIST, list)?;
 
     let natives = crate::natives::table(&lua, shared)?;
-    let own = |text: &str, args: MultiValue| -> mlua::Result<Table> {
-        lua.load(text).set_name(OWN).set_mode(ChunkMode::Text).call(args)
-    };
-    let both = |b: &Table| -> MultiValue {
-        [LuaValue::Table(natives.clone()), LuaValue::Table(b.clone())].into_iter().collect()
-    };
-    let base =
-        own(include_str!("prelude/base.luau"), [LuaValue::Table(natives.clone())].into_iter().collect())?;
+    let base: Table = prelude::BASE.call(&lua, &natives)?;
     lua.set_named_registry_value("sloth.body", base.raw_get::<Function>("run_body")?)?;
-    let goroutine = lua.create_table()?;
-    let (table, args) = (goroutine.clone(), both(&base));
-    *shared.goroutine.borrow_mut() = Some(Box::new(move |lua: &Lua| {
-        let text = include_str!("prelude/goroutine.luau");
-        let words: Table = lua.load(text).set_name(OWN).set_mode(ChunkMode::Text).call(args)?;
-        table.set_readonly(false);
-        words.for_each(|k: LuaValue, v: LuaValue| table.raw_set(k, v))?;
-        table.set_readonly(true);
-        Ok(())
-    }));
-    let dsl = own(include_str!("prelude/dsl.luau"), both(&base))?;
-    let driver = own(include_str!("prelude/driver.luau"), both(&base))?;
-    crate::modules::install(&lua, shared, &crate::modules::Own { base, goroutine, dsl: dsl.clone() }, vars)?;
+    let dsl: Table = prelude::DSL.call(&lua, (&natives, &base))?;
+    let driver: Table = prelude::DRIVER.call(&lua, (&natives, &base))?;
+    let define = dsl.raw_get("define")?;
+    *shared.own.borrow_mut() = Some(Own { globals: globals.clone(), natives, base, define });
+    *shared.modules.borrow_mut() = crate::modules::names(shared);
+    crate::modules::global::install(&lua, shared, &dsl, vars)?;
 
     let s = Rc::clone(shared);
     let meta = lua.create_table()?;
     meta.raw_set(
         "__index",
-        lua.create_function(move |_, (_, key): (LuaValue, LuaValue)| {
+        lua.create_function(move |lua, (_, key): (LuaValue, LuaValue)| {
             if let LuaValue::String(name) = key {
-                let mut unknown = s.unknown.borrow_mut();
                 let name = name.to_string_lossy();
+                if let Some(module) = crate::modules::module(lua, &s, &name)? {
+                    return Ok(LuaValue::Table(module));
+                }
+                let mut unknown = s.unknown.borrow_mut();
                 if unknown.len() < 1000 && !unknown.contains(&name) {
                     unknown.push(name);
                 }
@@ -211,8 +201,20 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
             Ok(LuaValue::Nil)
         })?,
     )?;
+    let (s, table) = (Rc::clone(shared), globals.clone());
+    let next: Function = globals.raw_get("next")?;
+    meta.raw_set(
+        "__iter",
+        lua.create_function(move |lua, _: LuaValue| {
+            let names = s.modules.borrow().clone();
+            for name in names {
+                crate::modules::module(lua, &s, name)?;
+            }
+            Ok((next.clone(), table.clone()))
+        })?,
+    )?;
     meta.set_readonly(true);
-    let mut known = Vec::new();
+    let mut known: Vec<String> = shared.modules.borrow().iter().map(|name| (*name).to_owned()).collect();
     globals.for_each(|k: LuaValue, _: LuaValue| {
         if let LuaValue::String(s) = k {
             known.push(s.to_string_lossy());
@@ -239,13 +241,6 @@ pub(crate) fn chunk(lua: &Lua, shared: &Shared, name: &str, text: &str) -> Resul
             "limit",
             format!("`{name}` has {} bytes; a source text has at most {}", text.len(), shared.limits.source),
         ));
-    }
-    if text.contains("goroutine") {
-        // Taken out first: the module's own text is not looked at again.
-        let fill = shared.goroutine.borrow_mut().take();
-        if let Some(fill) = fill {
-            fill(lua)?;
-        }
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = if text.starts_with("#!") { format!("--{text}") } else { text.to_owned() };

@@ -348,9 +348,11 @@ fn units(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
     let s = Rc::clone(shared);
     n.raw_set(
         "command_of",
-        lua.create_function(move |_, name: String| match s.raw.borrow().get(&name) {
-            Some(raw) => s.wrapped(raw.clone()),
-            None => Err(mlua::Error::runtime(format!("there is no `{name}`"))),
+        lua.create_function(move |lua, (module, name): (String, String)| {
+            match crate::modules::module(lua, &s, &module)? {
+                Some(module) => module.raw_get::<mlua::Function>(name),
+                None => Err(mlua::Error::runtime(format!("there is no `{module}.{name}`"))),
+            }
         })?,
     )?;
     let s = Rc::clone(shared);

@@ -84,8 +84,17 @@ pub(crate) struct UnitCx {
     pub(crate) files: RefCell<Vec<std::rc::Weak<RefCell<crate::modules::io::Open>>>>,
 }
 
-/// Fills a module that is loaded late.
-pub(crate) type Filler = Box<dyn FnOnce(&Lua) -> mlua::Result<()>>;
+/// What the prelude is made of, once it is there.
+pub(crate) struct Own {
+    /// Globals behind those of the script.
+    pub(crate) globals: Table,
+    /// Functions of Rust.
+    pub(crate) natives: Table,
+    /// What all parts lean on.
+    pub(crate) base: Table,
+    /// Declares a workflow.
+    pub(crate) define: Function,
+}
 
 /// What all functions of one program share.
 pub(crate) struct Shared {
@@ -103,15 +112,16 @@ pub(crate) struct Shared {
     pub(crate) unknown: RefCell<Vec<String>>,
     /// Names of all globals of the language.
     pub(crate) known: RefCell<Vec<String>>,
-    /// Loads the goroutine module when a source text mentions it.
-    pub(crate) goroutine: RefCell<Option<Filler>>,
+    /// Names of all modules, sorted.
+    pub(crate) modules: RefCell<Vec<&'static str>>,
+    pub(crate) own: RefCell<Option<Own>>,
     pub(crate) error_meta: RefCell<Option<Table>>,
     pub(crate) reply_meta: RefCell<Option<Table>>,
     pub(crate) exec_meta: RefCell<Option<Table>>,
     pub(crate) empty: RefCell<Option<Table>>,
     pub(crate) wrap: RefCell<Option<Function>>,
-    /// Raw functions by `module.name`, for functions that call each other.
-    pub(crate) raw: RefCell<BTreeMap<String, Function>>,
+    /// What `os.clock` counts from.
+    pub(crate) started: std::time::Instant,
 }
 
 impl Shared {
@@ -134,16 +144,32 @@ impl Shared {
             sched: Scheduler::new(limits.workers),
             unknown: RefCell::default(),
             known: RefCell::default(),
-            goroutine: RefCell::default(),
+            modules: RefCell::default(),
+            own: RefCell::default(),
             error_meta: RefCell::default(),
             reply_meta: RefCell::default(),
             exec_meta: RefCell::default(),
             empty: RefCell::default(),
             wrap: RefCell::default(),
-            raw: RefCell::default(),
+            started: std::time::Instant::now(),
         }
     }
 
+    fn own<T>(&self, part: impl FnOnce(&Own) -> T) -> mlua::Result<T> {
+        self.own.borrow().as_ref().map(part).ok_or_else(|| mlua::Error::runtime("the language is not there yet"))
+    }
+    pub(crate) fn globals(&self) -> mlua::Result<Table> {
+        self.own(|own| own.globals.clone())
+    }
+    pub(crate) fn natives(&self) -> mlua::Result<Table> {
+        self.own(|own| own.natives.clone())
+    }
+    pub(crate) fn base_words(&self) -> mlua::Result<Table> {
+        self.own(|own| own.base.clone())
+    }
+    pub(crate) fn define(&self) -> mlua::Result<Function> {
+        self.own(|own| own.define.clone())
+    }
     pub(crate) fn cx(&self) -> Rc<UnitCx> {
         self.cx.borrow().clone()
     }
@@ -266,12 +292,11 @@ impl Shared {
     }
 
     /// Makes a Rust function one of the language. Its waiting, its errors and its place in the source are taken care of.
-    pub(crate) fn native<F>(self: &Rc<Self>, lua: &Lua, name: &str, function: F) -> mlua::Result<Function>
+    pub(crate) fn native<F>(self: &Rc<Self>, lua: &Lua, function: F) -> mlua::Result<Function>
     where
         F: Fn(&Lua, &Rc<Self>, MultiValue) -> Native + 'static,
     {
         let raw = self.raw_native(lua, function)?;
-        self.raw.borrow_mut().insert(name.to_owned(), raw.clone());
         self.wrapped(raw)
     }
     /// Gives a raw function its waiting and raising.

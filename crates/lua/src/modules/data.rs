@@ -1,7 +1,5 @@
 //! `json`, `data`, `strings`, `crypto` and `template`: pure functions.
 
-use std::rc::Rc;
-
 use mlua::{Lua, Value as LuaValue};
 use sloth_core::digest::Digest;
 use sloth_core::value::Value;
@@ -9,15 +7,14 @@ use sloth_core::value::Value;
 use super::{Module, maybe_text, text, value};
 use crate::convert;
 use crate::fault::Fault;
-use crate::shared::{Answer, Native, Shared};
+use crate::shared::{Answer, Native};
 
 fn json_decode(lua: &Lua, text: &str) -> Native {
     let data: Value = serde_json::from_str(text).map_err(|e| Fault::new("data", format!("not JSON: {e}")))?;
     Answer::one(convert::to_lua(lua, &data)?)
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let json = Module::open(lua, shared, "json")?;
+pub(super) fn json(json: &Module<'_>) -> mlua::Result<()> {
     json.add(&["encode", "stringify"], |lua, _, args| {
         Answer::text(lua, value(lua, &args, 0, "json.encode")?.to_string())
     })?;
@@ -36,9 +33,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         table.set_metatable(Some(convert::list_meta(lua)?))?;
         Answer::one(LuaValue::Table(table))
     })?;
-    json.table.raw_set("null", LuaValue::NULL)?;
+    json.table.raw_set("null", LuaValue::NULL)
+}
 
-    let data = Module::open(lua, shared, "data")?;
+pub(super) fn data(data: &Module<'_>) -> mlua::Result<()> {
     data.add(&["json_encode"], |lua, _, args| {
         Answer::text(lua, value(lua, &args, 0, "data.json_encode")?.to_string())
     })?;
@@ -60,9 +58,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let data: Value =
             serde_saphyr::from_str(&text).map_err(|e| Fault::new("data", format!("not YAML: {e}")))?;
         Answer::one(convert::to_lua(lua, &data)?)
-    })?;
+    })
+}
 
-    let strings = Module::open(lua, shared, "strings")?;
+pub(super) fn strings(strings: &Module<'_>) -> mlua::Result<()> {
     strings.add(&["trim"], |lua, _, args| {
         Answer::text(lua, text(&args, 0, "strings.trim", "the text")?.trim())
     })?;
@@ -117,9 +116,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
             return Answer::text(lua, a);
         }
         Answer::text(lua, a.replace(&b, &c))
-    })?;
+    })
+}
 
-    let crypto = Module::open(lua, shared, "crypto")?;
+pub(super) fn crypto(crypto: &Module<'_>) -> mlua::Result<()> {
     crypto.add(&["sha256"], |lua, _, args| match args.front() {
         Some(LuaValue::String(s)) => Answer::text(lua, Digest::of(&s.as_bytes()).hex()),
         _ => Answer::text(lua, Digest::of(text(&args, 0, "crypto.sha256", "the text")?.as_bytes()).hex()),
@@ -132,9 +132,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let text = text(&args, 0, "crypto.base64_decode", "the text")?;
         let bytes = unbase64(&text).ok_or_else(|| Fault::new("data", "not base64"))?;
         Answer::text(lua, bytes)
-    })?;
+    })
+}
 
-    let template = Module::open(lua, shared, "template")?;
+pub(super) fn template(template: &Module<'_>) -> mlua::Result<()> {
     template.add(&["render"], |lua, shared, args| {
         let source = text(&args, 0, "template.render", "the template")?;
         let mut context = match args.get(1) {
@@ -152,8 +153,7 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
             .render_str(&source, minijinja::value::Serde(&Value::Object(context)))
             .map_err(|e| Fault::new("template", format!("the template failed: {e}")))?;
         Answer::text(lua, rendered)
-    })?;
-    Ok(())
+    })
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,5 +1,6 @@
 //! `exec.run`: a command, or a resource when a guard says when it has to run.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use sloth_core::suggest::nearest;
 use sloth_core::value::Value;
 
 use super::Module;
-use crate::args::{duration_of, text_of, texts_of};
+use crate::args::{Signature, duration_of, text_of, texts_of};
 use crate::fault::Fault;
 use crate::scheduler::Job;
 use crate::shared::{Answer, Native, Shared};
@@ -58,37 +59,30 @@ impl Request {
     }
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let module = Module::open(lua, shared, "exec")?;
-    let guarded = guarded_operation(lua, shared)?;
+pub(super) fn fill(module: &Module<'_>) -> mlua::Result<()> {
+    let guarded = OnceCell::new();
     module.add(&["run", "sh", "shell", "command"], move |lua, shared, args| {
-        run(lua, shared, args, guarded.as_ref())
+        run(lua, shared, args, guarded.get_or_init(|| guarded_operation(shared)).as_ref())
     })
 }
 
-/// The operation behind a guarded command, as a raw function, and the name of its command argument.
-fn guarded_operation(
-    lua: &Lua,
-    shared: &Rc<Shared>,
-) -> mlua::Result<Option<(Rc<crate::args::Signature>, String)>> {
-    let _ = lua;
+/// The operation behind a guarded command, and the name of its command argument.
+fn guarded_operation(shared: &Shared) -> Option<(Rc<Signature>, String)> {
     let operation = shared
         .catalog
         .operations()
         .iter()
         .filter(|o| o.module == "exec" || o.kind == "exec")
-        .find(|o| o.params.iter().any(|p| p.name == "creates"));
-    Ok(operation.and_then(|o| {
-        let command = o.positional.first()?;
-        Some((Rc::new(crate::args::Signature::new(*o)), (*command).to_owned()))
-    }))
+        .find(|o| o.params.iter().any(|p| p.name == "creates"))?;
+    let command = operation.positional.first()?;
+    Some((Rc::new(Signature::new(*operation)), (*command).to_owned()))
 }
 
 fn run(
     lua: &Lua,
     shared: &Rc<Shared>,
     args: MultiValue,
-    guarded: Option<&(Rc<crate::args::Signature>, String)>,
+    guarded: Option<&(Rc<Signature>, String)>,
 ) -> Native {
     let scope = shared.scope("exec.run")?;
     let (request, given) = parse(lua, shared, args)?;
@@ -227,7 +221,7 @@ fn result(lua: &Lua, shared: &Shared, output: &CommandOutput, extra: Extra) -> N
 fn resource(
     lua: &Lua,
     shared: &Rc<Shared>,
-    signature: &Rc<crate::args::Signature>,
+    signature: &Rc<Signature>,
     command: &str,
     request: &Request,
     given: &BTreeMap<String, LuaValue>,

@@ -1,7 +1,6 @@
 //! `fs`: small helpers on the controller's files. Changes ask the scope first.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use mlua::{Lua, Value as LuaValue};
 
@@ -28,8 +27,7 @@ fn effect(
     Answer::flag(true)
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let fs = Module::open(lua, shared, "fs")?;
+pub(super) fn fill(fs: &Module<'_>) -> mlua::Result<()> {
     fs.add(&["read", "read_file"], |lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.read", "a path")?);
         let bytes = shared.host.read(&path).map_err(|e| failed("read", &path, &e))?;
@@ -104,8 +102,7 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let to = shared.path(&text(&args, 1, "fs.copy", "a path")?);
         let bytes = shared.host.read(&from).map_err(|e| failed("read", &from, &e))?;
         effect(lua, shared, "fs.copy", "write", &to, || shared.host.write(&to, &bytes))
-    })?;
-    Ok(())
+    })
 }
 
 fn content(args: &mlua::MultiValue, function: &str) -> Result<Vec<u8>, Fault> {

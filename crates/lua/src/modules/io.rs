@@ -130,9 +130,7 @@ fn subject(args: &mut MultiValue, method: &str) -> Result<(LuaValue, Handle), Fa
 
 /// The methods, as functions like any other.
 fn methods(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let table = lua.create_table()?;
-    lua.globals().raw_set("file handle", &table)?;
-    let m = Module::open(lua, shared, "file handle")?;
+    let m = Module { lua, shared, name: "file handle", table: lua.create_table()? };
     m.add(&["read"], |lua, _, mut args| {
         let (_, file) = subject(&mut args, "read")?;
         Ok(Answer::Values(file.read(lua, &args)?))
@@ -168,9 +166,8 @@ fn methods(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         open.at = at.min(open.data.len());
         Answer::one(LuaValue::Integer(i64::try_from(open.at).unwrap_or(i64::MAX)))
     })?;
-    lua.globals().raw_set("file handle", LuaValue::Nil)?;
-    table.set_readonly(true);
-    lua.set_named_registry_value(METHODS, table)
+    m.table.set_readonly(true);
+    lua.set_named_registry_value(METHODS, m.table)
 }
 
 /// The handle scripts hold.
@@ -344,9 +341,9 @@ fn open(lua: &Lua, shared: &Rc<Shared>, args: &MultiValue) -> Native {
     Answer::one(LuaValue::UserData(lua.create_userdata(handle)?))
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
+pub(super) fn fill(io: &Module<'_>) -> mlua::Result<()> {
+    let (lua, shared) = (io.lua, io.shared);
     methods(lua, shared)?;
-    let io = Module::open(lua, shared, "io")?;
     io.add(&["open"], |lua, shared, args| open(lua, shared, &args))?;
     io.add(&["popen"], |lua, shared, args| {
         let line = text(&args, 0, "io.popen", "a command")?;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mlua::{Lua, MultiValue, Value as LuaValue};
+use mlua::{Function, Lua, MultiValue, Value as LuaValue};
 
 use super::Module;
 use crate::convert;
@@ -24,8 +24,7 @@ fn line(lua: &Lua, args: &MultiValue, between: &str) -> mlua::Result<String> {
     Ok(parts.join(between))
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let log = Module::open(lua, shared, "log")?;
+pub(super) fn fill(log: &Module<'_>) -> mlua::Result<()> {
     for (names, stream) in [
         (&["debug", "trace"][..], "debug"),
         (&["error"][..], "error"),
@@ -51,10 +50,13 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         };
         shared.say("info", &text);
         Answer::none()
-    })?;
-    let print = shared.native(lua, "print", |lua, shared, args| {
+    })
+}
+
+/// `print`
+pub(super) fn print(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Function> {
+    shared.native(lua, |lua, shared, args| {
         shared.say("print", &line(lua, &args, "\t")?);
         Answer::none()
-    })?;
-    lua.globals().raw_set("print", print)
+    })
 }

@@ -10,7 +10,6 @@ pub(crate) mod os;
 pub(crate) mod stack;
 pub(crate) mod state;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
@@ -19,14 +18,9 @@ use sloth_core::value::Value;
 use crate::args::text_of;
 use crate::convert;
 use crate::fault::Fault;
-use crate::shared::{Native, Shared};
-
-/// Tables of the prelude.
-pub(crate) struct Own {
-    pub(crate) base: Table,
-    pub(crate) goroutine: Table,
-    pub(crate) dsl: Table,
-}
+use crate::limits::Guard;
+use crate::prelude;
+use crate::shared::{Native, Shared, Unlimited};
 
 /// A module being filled.
 pub(crate) struct Module<'a> {
@@ -36,30 +30,26 @@ pub(crate) struct Module<'a> {
     pub(crate) table: Table,
 }
 
-impl<'a> Module<'a> {
-    /// The module of this name: the one that is there, or a new one.
-    pub(crate) fn open(lua: &'a Lua, shared: &'a Rc<Shared>, name: &'static str) -> mlua::Result<Self> {
-        let table = match lua.globals().raw_get::<LuaValue>(name)? {
-            LuaValue::Table(table) => table,
-            _ => {
-                let table = lua.create_table()?;
-                lua.globals().raw_set(name, &table)?;
-                table
-            }
-        };
-        Ok(Self { lua, shared, name, table })
-    }
+impl Module<'_> {
     /// Adds a function under one or several names.
     pub(crate) fn add<F>(&self, names: &[&str], function: F) -> mlua::Result<()>
     where
         F: Fn(&Lua, &Rc<Shared>, MultiValue) -> Native + 'static,
     {
-        let Some(first) = names.first() else { return Ok(()) };
-        let function = self.shared.native(self.lua, &format!("{}.{first}", self.name), function)?;
+        let function = self.shared.native(self.lua, function)?;
         for name in names {
             self.table.raw_set(*name, &function)?;
         }
         Ok(())
+    }
+    /// Its metatable.
+    pub(crate) fn meta(&self) -> mlua::Result<Table> {
+        if let Some(meta) = self.table.metatable() {
+            return Ok(meta);
+        }
+        let meta = self.lua.create_table()?;
+        self.table.set_metatable(Some(meta.clone()))?;
+        Ok(meta)
     }
 }
 
@@ -108,66 +98,100 @@ fn wrong(args: &MultiValue, at: usize, function: &str, what: &str, expected: &st
     Fault::argument(format!("{what} of `{function}` must be {expected}, not {got}"))
 }
 
-/// Makes all globals.
-pub(crate) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own, vars: &Value) -> mlua::Result<()> {
-    let globals = lua.globals();
-    globals.raw_set("goroutine", &own.goroutine)?;
-    data::install(lua, shared)?;
-    exec::install(lua, shared)?;
-    fs::install(lua, shared)?;
-    io::install(lua, shared)?;
-    log::install(lua, shared)?;
-    os::install(lua, shared)?;
-    stack::install(lua, shared)?;
-    state::install(lua, shared, own)?;
-    catalog(lua, shared)?;
-    global::install(lua, shared, own, vars)?;
-    Ok(())
+/// Modules of the language itself; the catalog adds its operations to them, and modules of its own.
+const MODULES: &[(&str, fn(&Module<'_>) -> mlua::Result<()>)] = &[
+    ("crypto", data::crypto),
+    ("data", data::data),
+    ("event", stack::event),
+    ("exec", exec::fill),
+    ("fs", fs::fill),
+    ("goroutine", global::goroutine),
+    ("group", global::group),
+    ("io", io::fill),
+    ("json", data::json),
+    ("log", log::fill),
+    ("os", os::os),
+    ("stack", stack::stack),
+    ("state", state::fill),
+    ("strings", data::strings),
+    ("template", data::template),
+    ("time", os::time),
+    ("workflow", global::workflow),
+];
+
+/// A second name of `file`.
+const FILE_OPS: &str = "file_ops";
+
+/// Names of all modules, sorted.
+pub(crate) fn names(shared: &Shared) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = MODULES.iter().map(|(name, _)| *name).collect();
+    for operation in shared.catalog.operations() {
+        if names.last() != Some(&operation.module) {
+            names.push(operation.module);
+        }
+    }
+    if names.contains(&"file") {
+        names.push(FILE_OPS);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
-/// Every operation of the catalog.
-fn catalog(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let globals = lua.globals();
-    let mut modules: BTreeMap<&'static str, Table> = BTreeMap::new();
-    for operation in shared.catalog.operations() {
-        let table = match modules.get(operation.module) {
-            Some(table) => table.clone(),
-            None => {
-                let table = match globals.raw_get::<LuaValue>(operation.module)? {
-                    LuaValue::Table(table) => table,
-                    _ => lua.create_table()?,
-                };
-                globals.raw_set(operation.module, &table)?;
-                modules.insert(operation.module, table.clone());
-                table
-            }
-        };
+/// The module of this name. Modules are made when they are first asked for, because a file uses few of them.
+pub(crate) fn module(lua: &Lua, shared: &Rc<Shared>, name: &str) -> mlua::Result<Option<Table>> {
+    let known = shared.modules.borrow();
+    let Some(name) = known.binary_search(&name).ok().and_then(|at| known.get(at).copied()) else {
+        return Ok(None);
+    };
+    drop(known);
+    let globals = shared.globals()?;
+    if let LuaValue::Table(table) = globals.raw_get::<LuaValue>(name)? {
+        return Ok(Some(table));
+    }
+    // Neither the limits of the script nor its end may leave a module half made.
+    let unlimited = Unlimited::new(lua);
+    let guard = shared.guard.replace(Rc::new(Guard::trusted()));
+    let made = make(lua, shared, name).and_then(|table| {
+        globals.set_readonly(false);
+        let done = globals.raw_set(name, &table);
+        globals.set_readonly(true);
+        done.map(|()| table)
+    });
+    shared.guard.replace(guard);
+    drop(unlimited);
+    made.map(Some)
+}
+
+fn make(lua: &Lua, shared: &Rc<Shared>, name: &'static str) -> mlua::Result<Table> {
+    let operations = || shared.catalog.operations().iter().filter(|o| o.module == name);
+    if name == FILE_OPS
+        && operations().next().is_none()
+        && let Some(file) = module(lua, shared, "file")?
+    {
+        return Ok(file);
+    }
+    let module = Module { lua, shared, name, table: lua.create_table()? };
+    if let Some((_, fill)) = MODULES.iter().find(|(own, _)| *own == name) {
+        fill(&module)?;
+    }
+    for operation in operations() {
         let function: Function = crate::declare::operation(lua, shared, *operation)?;
         for name in std::iter::once(&operation.name).chain(operation.aliases) {
             // What the language itself defines stays: `exec.run` is a command unless a guard makes it a resource.
-            if table.raw_get::<LuaValue>(*name)?.is_nil() {
-                table.raw_set(*name, &function)?;
+            if module.table.raw_get::<LuaValue>(*name)?.is_nil() {
+                module.table.raw_set(*name, &function)?;
             }
         }
     }
-    if let Some(file) = modules.get("file")
-        && globals.raw_get::<LuaValue>("file_ops")?.is_nil()
-    {
-        globals.raw_set("file_ops", file)?;
-    }
     // `custom { … }` is `custom.resource { … }`.
-    if let Some(custom) = modules.get("custom") {
-        let first = shared.catalog.operations().iter().find(|o| o.module == "custom").map(|o| o.name);
-        if let Some(name) = first {
-            let function: Function = custom.raw_get(name)?;
-            let meta = lua.create_table()?;
-            let call: Function = lua
-                .load("local f = ... return function(_, ...) return f(...) end")
-                .set_name(crate::span::OWN)
-                .call(function)?;
-            meta.raw_set("__call", call)?;
-            custom.set_metatable(Some(meta))?;
-        }
+    if name == "custom"
+        && let Some(first) = operations().next()
+    {
+        let function: Function = module.table.raw_get(first.name)?;
+        module.meta()?.raw_set("__call", prelude::CALL.call::<Function>(lua, function)?)?;
     }
-    Ok(())
+    global::strict(&module)?;
+    module.table.set_readonly(true);
+    Ok(module.table)
 }

@@ -1,7 +1,6 @@
 //! `os` and `time`.
 
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -68,9 +67,8 @@ fn from_fields(table: &Table) -> Result<Timestamp, Fault> {
         .map_err(|e| Fault::argument(format!("`os.time`: {e}")))
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let os = Module::open(lua, shared, "os")?;
-    let started = Instant::now();
+pub(super) fn os(os: &Module<'_>) -> mlua::Result<()> {
+    let started = os.shared.started;
     os.add(&["getenv"], |lua, shared, args| {
         let name = text(&args, 0, "os.getenv", "a name")?;
         match shared.host.var(&name) {
@@ -139,9 +137,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
     os.add(&["exit"], |_, _, _| {
         Err(Fault::new("refused", "`os.exit` would end the whole run")
             .hint("return `false, \"why\"` from the task, or raise with `error(…)`"))
-    })?;
+    })
+}
 
-    let time = Module::open(lua, shared, "time")?;
+pub(super) fn time(time: &Module<'_>) -> mlua::Result<()> {
     time.add(&["now", "time", "unix"], |_, shared, _| {
         Answer::one(LuaValue::Integer(now(shared).as_second()))
     })?;
@@ -164,6 +163,5 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         })?;
         shared.sched.sleep(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         Ok(Answer::Park)
-    })?;
-    Ok(())
+    })
 }

@@ -1,6 +1,5 @@
 //! `stack` and `event`.
 
-use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::body::{Registered, Registration};
@@ -150,8 +149,7 @@ fn register(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str, appli
     Answer::many([LuaValue::String(lua.create_string(word)?), LuaValue::Table(resource)])
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
-    let stack = Module::open(lua, shared, "stack")?;
+pub(super) fn stack(stack: &Module<'_>) -> mlua::Result<()> {
     stack.add(&["get_name", "name"], |lua, shared, _| {
         text_or_nil(lua, shared.maybe_scope().map(|s| s.stack_name()))
     })?;
@@ -244,9 +242,10 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
             }
         }
         Answer::one(LuaValue::Table(list))
-    })?;
+    })
+}
 
-    let event = Module::open(lua, shared, "event")?;
+pub(super) fn event(event: &Module<'_>) -> mlua::Result<()> {
     event.add(&["dispatch", "emit"], |lua, shared, args| {
         let name = text(&args, 0, "event.dispatch", "a name")?;
         let payload = match args.get(1) {
@@ -273,6 +272,5 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<()> {
         let name = format!("file.{}", text(&args, 0, function, "a kind")?);
         shared.scope(function)?.dispatch(&name, Value::Object(payload))?;
         Answer::flag(true)
-    })?;
-    Ok(())
+    })
 }

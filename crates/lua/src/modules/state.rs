@@ -1,7 +1,5 @@
 //! `state`: the key-value state, and the hand-written workflow records of old files.
 
-use std::rc::Rc;
-
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::body::{CallError, Registration, ValueChange};
 use sloth_core::desired::Options;
@@ -9,12 +7,12 @@ use sloth_core::output::Output;
 use sloth_core::value::{Map, Value};
 use sloth_core::value_entry::LOCAL_SCOPE;
 
-use super::{Module, Own, maybe_number, maybe_text, number, table, text, value};
+use super::{Module, maybe_number, maybe_text, number, table, text, value};
 use crate::args::{duration_of, text_of};
 use crate::convert;
 use crate::fault::Fault;
+use crate::prelude;
 use crate::shared::{Answer, Native, Shared};
-use crate::span::OWN;
 
 fn change(shared: &Shared, function: &str, key: &str, change: ValueChange) -> Result<Option<Value>, Fault> {
     Ok(shared.scope(function)?.value_change(LOCAL_SCOPE, key, change)?.map(|e| e.value))
@@ -79,8 +77,7 @@ fn set(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str) -> Native 
     Answer::flag(true)
 }
 
-pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own) -> mlua::Result<()> {
-    let state = Module::open(lua, shared, "state")?;
+pub(super) fn fill(state: &Module<'_>) -> mlua::Result<()> {
     state.add(&["set"], |lua, shared, args| set(lua, shared, &args, "state.set"))?;
     state.add(&["set_with_ttl"], |lua, shared, args| {
         if duration_of(args.get(2).unwrap_or(&LuaValue::Nil)).is_none() {
@@ -165,9 +162,9 @@ pub(super) fn install(lua: &Lua, shared: &Rc<Shared>, own: &Own) -> mlua::Result
         t.raw_set("backend", "sloth")?;
         Answer::one(LuaValue::Table(t))
     })?;
-    lists(&state)?;
-    locks(&state, own)?;
-    workflows(&state)
+    lists(state)?;
+    locks(state)?;
+    workflows(state)
 }
 
 fn push(old: Option<Value>, more: Value) -> Value {
@@ -229,7 +226,7 @@ fn lock_args(shared: &Shared, args: &MultiValue, function: &str) -> Result<(Stri
     Ok((name, holder, seconds))
 }
 
-fn locks(state: &Module<'_>, own: &Own) -> mlua::Result<()> {
+fn locks(state: &Module<'_>) -> mlua::Result<()> {
     state.add(&["try_lock"], |_, shared, args| {
         let (name, holder, seconds) = lock_args(shared, &args, "state.try_lock")?;
         Answer::flag(shared.scope("state.try_lock")?.value_lock(&name, &holder, seconds)?)
@@ -242,40 +239,7 @@ fn locks(state: &Module<'_>, own: &Own) -> mlua::Result<()> {
         let name = maybe_text(&args, 0).unwrap_or_default();
         Err(Fault::new("locked", format!("the lock `{name}` is held by somebody else")))
     })?;
-    let words: Table = state
-        .lua
-        .load(
-            r#"
-local state, B, fault = ...
-local settle, sleep, pack, unpack, run_body = B.settle, B.sleep, B.pack, B.unpack, B.run_body
-local function lock(name, holder, seconds)
-	local wait = if type(holder) == "number" then holder else seconds or 300
-	local waited = 0
-	while not state.try_lock(name, holder, seconds) do
-		if waited >= wait then
-			return settle(fault(name))
-		end
-		sleep(0.1)
-		waited += 0.1
-	end
-	return true
-end
-return {
-	lock = lock,
-	with_lock = function(name, f, seconds)
-		lock(name, seconds)
-		local r = pack(run_body(f))
-		state.unlock(name)
-		if not r[1] then
-			error(r[2], 0)
-		end
-		return unpack(r, 2, r.n)
-	end,
-}
-"#,
-        )
-        .set_name(OWN)
-        .call((state.table.clone(), own.base.clone(), fault))?;
+    let words: Table = prelude::LOCKS.call(state.lua, (&state.table, state.shared.base_words()?, fault))?;
     for name in ["lock", "with_lock"] {
         state.table.raw_set(name, words.raw_get::<Function>(name)?)?;
     }

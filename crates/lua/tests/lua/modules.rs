@@ -190,7 +190,7 @@ fn every_global_and_function_is_listed() {
         r#"
 local names = {}
 local base = getmetatable(_G).__index
-for name in next, base do
+for name in base do
 	table.insert(names, name)
 end
 table.sort(names)
@@ -205,7 +205,6 @@ for _, name in names do
 		print(name)
 	end
 end
-local _ = goroutine
 "#
     ));
 }
