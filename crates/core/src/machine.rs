@@ -158,6 +158,16 @@ pub trait Machine: Send + Sync {
         id: &str,
         state: Option<&Value>,
     ) -> Result<(Value, Vec<Digest>), ProbeError>;
+    /// Leaves only those attributes of a wish that are of concern, for types whose wishes consist of attributes of their
+    /// state; other wishes are whole or nothing.
+    fn narrow(&self, kind: &str, wish: Value, concerns: &dyn Fn(&str) -> bool) -> Value {
+        let _ = (kind, concerns);
+        wish
+    }
+    /// Removes what a process that died in the middle of a step on this resource left lying about. Failing is harmless.
+    fn tidy(&self, kind: &str, id: &str) {
+        let _ = (kind, id);
+    }
     /// Makes everything that was applied so far durable (directory entries). Called at the end of a task.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ pub struct CarryOut {
 }
 
 /// One resource on the way to a goal.
-struct Item {
+pub(crate) struct Item {
     address: Address,
     module: String,
     operation: String,
@@ -104,6 +104,42 @@ struct Item {
     leave: Option<Recorded>,
     recorded: Option<Digest>,
     registered: bool,
+}
+
+impl Item {
+    /// As a plan shows it.
+    pub(crate) fn step(&self) -> PlanStep {
+        PlanStep::Resource {
+            task: String::new(),
+            address: self.address.clone(),
+            module: self.module.clone(),
+            operation: self.operation.clone(),
+            change: if self.options.sensitive {
+                crate::perform::redacted(&self.change)
+            } else {
+                self.change.clone()
+            },
+            spec: self.spec.clone(),
+            live: digest_of(self.live.as_ref()),
+            recorded: self.recorded,
+            maybe: None,
+        }
+    }
+    /// As it is carried out.
+    pub(crate) fn work(self) -> Work<'static> {
+        Work {
+            task: "",
+            address: self.address,
+            module: self.module,
+            operation: self.operation,
+            change: self.change,
+            spec: self.spec,
+            blobs: self.blobs,
+            live: self.live,
+            options: Options { notify: Vec::new(), ..self.options },
+            leave: self.leave.map_or(Leave::Nothing, |r| Leave::Record(Box::new(r))),
+        }
+    }
 }
 
 struct Items {
@@ -148,25 +184,7 @@ fn prepare_for(
 }
 
 fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
-    let mut steps: Vec<PlanStep> = found
-        .items
-        .iter()
-        .map(|item| PlanStep::Resource {
-            task: String::new(),
-            address: item.address.clone(),
-            module: item.module.clone(),
-            operation: item.operation.clone(),
-            change: if item.options.sensitive {
-                crate::perform::redacted(&item.change)
-            } else {
-                item.change.clone()
-            },
-            spec: item.spec.clone(),
-            live: digest_of(item.live.as_ref()),
-            recorded: item.recorded,
-            maybe: None,
-        })
-        .collect();
+    let mut steps: Vec<PlanStep> = found.items.iter().map(Item::step).collect();
     if let Some(outputs) = &found.outputs {
         let now = session.ledger().outputs.clone();
         let mut names: Vec<&String> = now.keys().chain(outputs.iter().map(|o| &o.name)).collect();
@@ -193,7 +211,7 @@ fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
 /// Looks and decides for every resource the goal is about, in the order in which they will be worked on.
 fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
     let mut records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
-    records.sort_by(|a, b| a.address.cmp(&b.address));
+    sort_by_age(&mut records);
     match goal {
         Goal::Nothing => {
             let items = in_order(&records, true).into_iter().map(|r| leaving(session, r)).collect();
@@ -229,6 +247,38 @@ fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
     }
 }
 
+/// In the order in which they were first recorded, which is the order of the program.
+fn sort_by_age(records: &mut [Recorded]) {
+    records.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.address.cmp(&b.address)));
+}
+
+/// What returning to a state takes: the wish, its contents, or why it cannot be had. Only what is of this stack's concern
+/// is returned: what the specs manage, and what was left different. Anything else belongs to others and stays.
+fn returning(
+    session: &Session,
+    address: &Address,
+    to: Option<&Value>,
+    specs: &[&Value],
+    left: Option<&Value>,
+) -> Result<(Value, Vec<Blob>), String> {
+    let machine = session.machine(address).map_err(|e| e.to_string())?;
+    let (full, digests) = machine.wish_for(address.kind(), address.id(), to).map_err(|e| e.to_string())?;
+    if left.is_none()
+        && let Ok(blobs) = session.contents(&digests)
+    {
+        // It has to be made anew: everything that is known about it helps.
+        return Ok((full, blobs));
+    }
+    let concerns = |key: &str| {
+        let differs = |left: &Value| to.is_some_and(|to| left.get(key) != to.get(key));
+        specs.iter().any(|s| s.get(key).is_some()) || left.is_some_and(differs)
+    };
+    let wish = machine.narrow(address.kind(), full, &concerns);
+    let text = sloth_core::value::canonical(&wish);
+    let named: Vec<Digest> = digests.into_iter().filter(|d| text.contains(&d.hex())).collect();
+    Ok((wish, session.contents(&named)?))
+}
+
 fn snapshot_of(session: &Session, version: Version) -> Result<Snapshot, EngineError> {
     let stack = session.stack();
     session.ctx.store.view()?.version_snapshot(&stack.id, version)?.ok_or(EngineError::NoSuchVersion {
@@ -249,14 +299,14 @@ fn in_order(records: &[Recorded], reverse: bool) -> Vec<&Recorded> {
 }
 
 /// A resource that shall go, or go back to what was before the stack.
-fn leaving(session: &Session, recorded: &Recorded) -> Item {
+pub(crate) fn leaving(session: &Session, recorded: &Recorded) -> Item {
     let mut spec = None;
     let mut blobs = Vec::new();
     let mut missing = None;
     if let sloth_core::recorded::Origin::Present { state } = &recorded.origin
         && !recorded.is_registered()
     {
-        match session.wish_for(&recorded.address, Some(state)) {
+        match returning(session, &recorded.address, Some(state), &[&recorded.spec], recorded.state.as_ref()) {
             Ok((wish, contents)) => (spec, blobs) = (Some(wish), contents),
             Err(why) => missing = Some(why),
         }
@@ -290,11 +340,21 @@ fn leaving(session: &Session, recorded: &Recorded) -> Item {
     }
 }
 
+/// Contents the recorded wish names.
+fn contents_of(session: &Session, recorded: &Recorded) -> Result<Vec<Blob>, String> {
+    let machine = session.machine(&recorded.address).map_err(|e| e.to_string())?;
+    let (kind, id) = (recorded.address.kind(), recorded.address.id());
+    let (_, digests) = machine.wish_for(kind, id, recorded.state.as_ref()).map_err(|e| e.to_string())?;
+    let text = sloth_core::value::canonical(&recorded.spec);
+    let named: Vec<Digest> = digests.into_iter().filter(|d| text.contains(&d.hex())).collect();
+    session.contents(&named)
+}
+
 /// A resource that shall be as recorded.
 fn in_line(session: &Session, recorded: &Recorded) -> Item {
-    let contents = session.wish_for(&recorded.address, recorded.state.as_ref());
+    let contents = contents_of(session, recorded);
     let (blobs, missing) = match contents {
-        Ok((_, blobs)) => (blobs, None),
+        Ok(blobs) => (blobs, None),
         Err(why) => (Vec::new(), Some(why)),
     };
     let desired = Desired {
@@ -384,7 +444,10 @@ fn as_it_was(
         }
         return item;
     }
-    let (spec, blobs) = match session.wish_for(&then.address, then.state.as_ref()) {
+    let mut specs = vec![&then.spec];
+    specs.extend(now.map(|now| &now.spec));
+    let left = now.and_then(|now| now.state.as_ref());
+    let (spec, blobs) = match returning(session, &then.address, then.state.as_ref(), &specs, left) {
         Ok(found) => found,
         Err(why) => {
             item.change = Change::new(Action::Blocked, Reason::NotKept(why), Diff::none());
@@ -516,19 +579,7 @@ fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallEr
         ledger.count("", |c| c.recorded += 1);
         return Ok(());
     }
-    let leave = item.leave.map_or(Leave::Nothing, |r| Leave::Record(Box::new(r)));
-    session.carry_out(Work {
-        task: "",
-        address: item.address,
-        module: item.module,
-        operation: item.operation,
-        change: item.change,
-        spec: item.spec,
-        blobs: item.blobs,
-        live: item.live,
-        options: item.options,
-        leave,
-    })?;
+    session.carry_out(item.work())?;
     Ok(())
 }
 

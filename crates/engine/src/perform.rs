@@ -296,6 +296,14 @@ impl Session {
             // What is adopted must be restorable later, whoever changes it.
             self.keep_contents(&work)?;
         }
+        let mut work = work;
+        if work.change.action == Action::Delete && work.spec.is_none() && state.is_some() && !self.planning {
+            // A directory with other people's files in it, for example: it is ours no longer, but it is there.
+            work.change.action = Action::Forget;
+            for note in &notes {
+                self.ctx.notice(Severity::Warning, &format!("{}: {note}", work.address));
+            }
+        }
         let sensitive = work.options.sensitive;
         let outcome = Outcome {
             address: work.address.clone(),

@@ -178,6 +178,7 @@ fn judge(ctx: &Context, step: &OpenStep) -> (Verdict, Vec<Blob>) {
         keep(state.as_ref());
         return (Verdict::Adopted(state.clone()), blobs);
     }
+    machine.tidy(address.kind(), address.id());
     let sight =
         Sight { kind: address.kind(), id: address.id(), spec: spec.as_ref(), blobs: &[], recorded: None };
     let Ok(Some(Ok(seen))) = machine.observe(&[sight]).map(|mut found| found.pop()) else {

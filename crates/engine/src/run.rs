@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use sloth_core::address::Address;
 use sloth_core::body::Program;
-use sloth_core::change::Action;
-use sloth_core::decide::{Facts, decide};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::graph::TaskGraph;
 use sloth_core::id::StackId;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
-use sloth_core::recorded::{Origin, Recorded};
+use sloth_core::recorded::Recorded;
 use sloth_core::run::{RunStatus, TaskCounts};
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{OperationRecord, StackMatch};
@@ -22,7 +20,7 @@ use crate::conduct::{Conduct, Ending};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::order::creation_order;
-use crate::perform::{Guarded, Leave, Work, digest_of};
+use crate::perform::{Guarded, digest_of};
 use crate::report::{RecoveredStep, RunReport, UndoStep};
 use crate::scope::ScopeRequest;
 use crate::session::Session;
@@ -271,7 +269,7 @@ fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Ad
             .cloned()
             .collect()
     };
-    gone.sort_by(|a, b| a.address.cmp(&b.address));
+    gone.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.address.cmp(&b.address)));
     let items: Vec<(&Address, &[String])> =
         gone.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
     let order = creation_order(&items);
@@ -291,7 +289,7 @@ fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Ad
             left.push(recorded.address.clone());
             continue;
         }
-        if let Err(error) = remove(session, recorded, "") {
+        if let Err(error) = remove(session, recorded) {
             ending.failed = true;
             ending.error.get_or_insert_with(|| error.to_string());
             left.push(recorded.address.clone());
@@ -302,66 +300,12 @@ fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Ad
 }
 
 /// Removes one recorded resource, or puts back what was there before.
-pub(crate) fn remove(
-    session: &Session,
-    recorded: &Recorded,
-    task: &str,
-) -> Result<(), sloth_core::body::CallError> {
-    let address = recorded.address.clone();
-    let mut wish = None;
-    let mut blobs = Vec::new();
-    let mut missing = None;
-    if let Origin::Present { state } = &recorded.origin
-        && !recorded.is_registered()
-    {
-        match session.wish_for(&address, Some(state)) {
-            Ok((spec, contents)) => {
-                wish = Some(spec);
-                blobs = contents;
-            }
-            Err(why) => missing = Some(why),
-        }
-    }
-    let seen = if is_functions(Some(&recorded.spec)) {
-        let why = "its functions are in the workflow that declared it; delete it there, or forget it with --state-only";
-        Err(sloth_core::observed::ProbeError::new(address.to_string(), why))
-    } else {
-        session.look(&address, wish.as_ref(), &blobs, Some(recorded))
-    };
-    let mut change = decide(Facts { desired: None, recorded: Some(recorded), seen: seen.as_ref() });
-    if change.action == Action::Restore
-        && let Some(why) = missing
-    {
-        change.action = Action::Blocked;
-        change.reason = sloth_core::change::Reason::NotKept(why);
-    }
-    let live = seen.ok().and_then(|s| s.state);
-    let restoring = change.action == Action::Restore;
+fn remove(session: &Session, recorded: &Recorded) -> Result<(), sloth_core::body::CallError> {
+    let item = crate::goal::leaving(session, recorded);
     if session.planning {
-        session.ledger().steps.push(PlanStep::Resource {
-            task: task.to_owned(),
-            address: address.clone(),
-            module: recorded.module.clone(),
-            operation: recorded.operation.clone(),
-            change: change.clone(),
-            spec: if restoring { wish.clone() } else { None },
-            live: digest_of(live.as_ref()),
-            recorded: Some(recorded.digest()),
-            maybe: None,
-        });
+        session.ledger().steps.push(item.step());
     }
-    session.carry_out(Work {
-        task,
-        address,
-        module: recorded.module.clone(),
-        operation: recorded.operation.clone(),
-        change,
-        spec: if restoring { wish } else { None },
-        blobs: if restoring { blobs } else { Vec::new() },
-        live,
-        options: sloth_core::desired::Options { notify: Vec::new(), ..recorded.options.clone() },
-        leave: Leave::Nothing,
-    })?;
+    session.carry_out(item.work())?;
     Ok(())
 }
 

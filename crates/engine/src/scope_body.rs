@@ -112,7 +112,9 @@ impl Scope for UnitScope {
         }
         let key = self.command_key(&host, &command);
         if session.planning {
-            session.machines.get(&host).ok_or_else(unknown)?;
+            let rehearsing = session.machines.get(&host).ok_or_else(unknown)?;
+            // It does not run; the rehearsal learns that anything may have changed from here on.
+            let _ = rehearsing.run(&command, &sloth_core::machine::Unwatched);
             let mut ledger = session.ledger();
             let maybe = ledger.uncertain.get(&self.task).cloned();
             ledger.count(&self.task, |c| c.commands += 1);

@@ -144,6 +144,19 @@ impl Machine for LocalMachine {
     ) -> Result<(Value, Vec<Digest>), ProbeError> {
         provider(kind)?.wish_for(id, state)
     }
+    fn narrow(&self, kind: &str, wish: Value, concerns: &dyn Fn(&str) -> bool) -> Value {
+        match (types::find(kind), wish) {
+            (Some(provider), Value::Object(wish)) if provider.narrows() => {
+                Value::Object(wish.into_iter().filter(|(key, _)| key == "kind" || concerns(key)).collect())
+            }
+            (_, wish) => wish,
+        }
+    }
+    fn tidy(&self, kind: &str, id: &str) {
+        if let Some(path) = types::find(kind).and_then(|provider| provider.path(id)) {
+            self.os.tidy(path);
+        }
+    }
     fn settle(&self) -> Result<(), ApplyError> {
         Ok(self.os.settle()?)
     }

@@ -20,6 +20,10 @@ pub trait Provider: Send + Sync {
     fn operations(&self) -> &'static [Operation];
     /// See [`Resource::OPAQUE`].
     fn opaque(&self) -> bool;
+    /// See [`Resource::NARROWS`].
+    fn narrows(&self) -> bool;
+    /// See [`Resource::path`].
+    fn path<'a>(&self, id: &'a str) -> Option<&'a str>;
     /// See [`Resource::declare`].
     ///
     /// # Errors
@@ -116,6 +120,12 @@ impl<R: Resource> Provider for Erased<R> {
     }
     fn opaque(&self) -> bool {
         R::OPAQUE
+    }
+    fn narrows(&self) -> bool {
+        R::NARROWS
+    }
+    fn path<'a>(&self, id: &'a str) -> Option<&'a str> {
+        R::path(id)
     }
     fn declare(
         &self,

@@ -73,6 +73,14 @@ pub trait Resource: Send + Sync + 'static {
     /// What commands of this type do cannot be imagined: in a rehearsal, what applying returned is what later looks see.
     const OPAQUE: bool = false;
 
+    /// The keys of a wish are the attributes of the state, so that a wish can be narrowed to some of them.
+    const NARROWS: bool = false;
+
+    /// Path of the file on the machine a resource lives in, when it lives in one.
+    fn path(id: &str) -> Option<&str> {
+        let _ = id;
+        None
+    }
     /// Name, attributes, documentation.
     fn kind(&self) -> &'static Kind;
     /// Operations that wish for this type, by name.

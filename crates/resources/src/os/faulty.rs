@@ -105,6 +105,9 @@ impl Touch for Faulty {
     fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
         self.effect("run", || self.inner.run(command, watch))
     }
+    fn tidy(&self, path: &str) {
+        self.inner.tidy(path);
+    }
     fn settle(&self) -> Result<(), OsError> {
         self.effect("settle", || self.inner.settle())
     }

@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod faulty;
+mod litter;
 pub mod memory;
 pub mod names;
 pub mod overlay;
@@ -315,6 +316,8 @@ pub trait Touch: Look {
     /// # Errors
     /// The disk failed.
     fn settle(&self) -> Result<(), OsError>;
+    /// Removes what a process that died while it wrote at this path left beside it. Failing is harmless.
+    fn tidy(&self, _path: &str) {}
     /// Are effects only imagined? Then commands do not run, and types predict what they would have done.
     fn rehearsing(&self) -> bool {
         false

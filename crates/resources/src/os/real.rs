@@ -18,6 +18,7 @@ use sloth_core::command::{Command, CommandOutput};
 use sloth_core::digest::Digest;
 use sloth_core::machine::{Unwatched, Watch};
 
+use super::litter;
 use super::names::Names;
 use super::place::{self, Place};
 use super::{
@@ -320,9 +321,7 @@ impl Drop for Temporary<'_> {
 fn temporary(place: &Place) -> Result<(OwnedFd, Temporary<'_>), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
-        let mut random = [0u8; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let name = format!(".sloth-{:016x}", u64::from_ne_bytes(random));
+        let name = litter::name()?;
         match rustix::fs::openat(&place.dir, name.as_str(), flags, mode(0o600)) {
             Ok(fd) => return Ok((fd, Temporary { place, name, armed: true })),
             Err(Errno::EXIST) => {}
@@ -643,9 +642,7 @@ impl Touch for Real {
             }
             rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
         };
-        let mut random = [0u8; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).map_err(failed)?;
-        let name = format!(".sloth-{:016x}", u64::from_ne_bytes(random));
+        let name = litter::name().map_err(failed)?;
         rustix::fs::symlinkat(target, &place.dir, name.as_str()).map_err(failed)?;
         let mut temporary = Temporary { place: &place, name, armed: true };
         let stat = own(OsStr::new(&temporary.name)).map_err(failed)?;
@@ -731,6 +728,12 @@ impl Touch for Real {
         let output = command::run(command, watch);
         self.names.forget();
         output
+    }
+
+    fn tidy(&self, path: &str) {
+        if let Ok(place) = place::find(path, false, None) {
+            litter::sweep(&place);
+        }
     }
 
     fn settle(&self) -> Result<(), OsError> {

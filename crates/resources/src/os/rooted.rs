@@ -83,6 +83,9 @@ impl Touch for Rooted {
     fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
         self.inner.run(command, watch)
     }
+    fn tidy(&self, path: &str) {
+        self.inner.tidy(&self.path(path));
+    }
     fn settle(&self) -> Result<(), OsError> {
         self.inner.settle()
     }

@@ -96,6 +96,10 @@ impl Touch for Traced {
         self.note("run", &command.line);
         self.inner.run(command, watch)
     }
+    fn tidy(&self, path: &str) {
+        self.note("tidy", path);
+        self.inner.tidy(path);
+    }
     fn settle(&self) -> Result<(), OsError> {
         self.note("settle", "everything");
         self.inner.settle()

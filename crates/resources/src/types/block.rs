@@ -163,6 +163,10 @@ impl Resource for Block {
     type Spec = BlockSpec;
     type State = BlockState;
 
+    fn path(id: &str) -> Option<&str> {
+        id.split_once('#').map(|(path, _)| path)
+    }
+
     fn kind(&self) -> &'static Kind {
         &KIND
     }

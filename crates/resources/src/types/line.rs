@@ -217,6 +217,10 @@ impl Resource for Line {
     type Spec = LineSpec;
     type State = LineState;
 
+    fn path(id: &str) -> Option<&str> {
+        id.split_once('#').map(|(path, _)| path)
+    }
+
     fn kind(&self) -> &'static Kind {
         &KIND
     }

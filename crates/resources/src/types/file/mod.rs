@@ -126,6 +126,12 @@ impl Resource for File {
     type Spec = FileSpec;
     type State = FileState;
 
+    const NARROWS: bool = true;
+
+    fn path(id: &str) -> Option<&str> {
+        Some(id)
+    }
+
     fn kind(&self) -> &'static Kind {
         &KIND
     }
