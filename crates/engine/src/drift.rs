@@ -187,7 +187,7 @@ fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), Engin
             return Ok(());
         }
     };
-    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, &lease, "drift detect"))?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, &lease, "drift detect", Wait::Fast))?;
     txn.drift_put(&stack.id, &report.findings)?;
     let drifted = report.drifted();
     if drifted > 0 {
@@ -204,6 +204,6 @@ fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), Engin
         txn.event_append(Some(&stack.id), &event)?;
         ctx.sink.signal(&sloth_core::sink::Signal::Event(&event));
     }
-    txn.commit(Seal::Pending, Wait::Fast)?;
+    txn.commit(Seal::Pending)?;
     Ok(())
 }

@@ -655,9 +655,9 @@ fn end(
 
 /// The record follows its resources. Part of the same operation, so that one undo brings both back.
 fn trash(ctx: &Context, session: &Session, stack: &StackId) -> Result<(), EngineError> {
-    let mut txn = ctx.store.begin(session.intent())?;
+    let mut txn = ctx.store.begin(session.intent(Wait::Durable))?;
     txn.stack_trash(stack)?;
-    txn.commit(Seal::Pending, Wait::Durable)?;
+    txn.commit(Seal::Pending)?;
     Ok(())
 }
 
@@ -742,9 +742,9 @@ fn undo_creation(
     }
     drop(view);
     let lease = crate::lease::HeldLease::take(ctx, id, "undo")?;
-    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo"))?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo", Wait::Durable))?;
     txn.stack_trash(id)?;
-    txn.commit(Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(seq) }), Wait::Durable)?;
+    txn.commit(Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(seq) }))?;
     Ok(Undo::Done(format!("stack `{}` is gone again", stack.name)))
 }
 
@@ -755,14 +755,14 @@ fn untrash(ctx: &Context, id: &StackId, seq: u64, whole: bool) -> Result<(), Eng
         .stack_get(id)?
         .ok_or_else(|| EngineError::NoSuchStack { name: id.to_string(), nearest: None })?;
     let lease = crate::lease::HeldLease::take(ctx, id, "undo")?;
-    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo"))?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "undo", Wait::Durable))?;
     txn.stack_untrash(id)?;
     let seal = if whole {
         Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(seq) })
     } else {
         Seal::Pending
     };
-    txn.commit(seal, Wait::Durable)?;
+    txn.commit(seal)?;
     Ok(())
 }
 

@@ -202,7 +202,7 @@ fn commit(ctx: &Context, stack: &Stack, lease: &HeldLease, settled: &[Settled]) 
     let now = ctx.clock.now();
     let blobs: Vec<Blob> = settled.iter().flat_map(|s| s.blobs.iter().cloned()).collect();
     ctx.store.blobs().put(&blobs, Wait::Fast)?;
-    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, lease, "recover"))?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, lease, "recover", Wait::Durable))?;
     let mut dead = None;
     for mut run in txn.run_list(&stack.id, 16)? {
         if run.status == RunStatus::Running {
@@ -266,7 +266,7 @@ fn commit(ctx: &Context, stack: &Stack, lease: &HeldLease, settled: &[Settled]) 
         successful: false,
         always: false,
     };
-    txn.commit(Seal::Version(note, OperationRecord::default()), Wait::Durable)?;
+    txn.commit(Seal::Version(note, OperationRecord::default()))?;
     Ok(())
 }
 

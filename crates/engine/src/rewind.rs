@@ -83,7 +83,7 @@ pub(crate) fn take_over(
 ) -> Result<Option<Recorded>, EngineError> {
     let stack = crate::stacks::find(&*ctx.store.view()?, owner)?;
     let lease = HeldLease::take(ctx, &stack.id, "take over")?;
-    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "take over"))?;
+    let mut txn = ctx.store.begin(crate::stacks::intent(ctx, &stack, &lease, "take over", Wait::Durable))?;
     let recorded = txn.resource_get(&stack.id, address, VersionAt::Head)?;
     txn.resource_remove(address)?;
     let note = VersionNote {
@@ -94,6 +94,6 @@ pub(crate) fn take_over(
         successful: true,
         always: false,
     };
-    txn.commit(Seal::Version(note, OperationRecord::default()), Wait::Durable)?;
+    txn.commit(Seal::Version(note, OperationRecord::default()))?;
     Ok(recorded)
 }

@@ -194,7 +194,8 @@ impl Session {
         }
     }
 
-    pub fn intent(&self) -> Intent {
+    /// What a transaction of this session is for.
+    pub fn intent(&self, wait: Wait) -> Intent {
         Intent {
             actor: self.ctx.actor.clone(),
             verb: self.operation.clone(),
@@ -204,6 +205,7 @@ impl Session {
                 (self.stack_id.clone(), lock, fence)
             }),
             base: None,
+            wait,
         }
     }
 
@@ -220,11 +222,11 @@ impl Session {
         stack.status = StackStatus::Running;
         stack.last_run_at = Some(self.started_at);
         stack.updated_at = self.started_at;
-        let mut txn = self.ctx.store.begin(self.intent())?;
+        let mut txn = self.ctx.store.begin(self.intent(Wait::Fast))?;
         txn.stack_update(&stack)?;
         txn.run_put(&self.run_row(RunStatus::Running, TaskCounts::default(), None, None, program))?;
         self.ledger().write(&mut *txn, &stack.id)?;
-        txn.commit(Seal::Pending, Wait::Fast)?;
+        txn.commit(Seal::Pending)?;
         *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = stack;
         Ok(())
     }
@@ -271,9 +273,9 @@ impl Session {
         }
         let blobs = ledger.take_blobs();
         self.ctx.store.blobs().put(&blobs, Wait::Fast)?;
-        let mut txn = self.ctx.store.begin(self.intent())?;
+        let mut txn = self.ctx.store.begin(self.intent(wait))?;
         ledger.write(&mut *txn, &self.stack_id)?;
-        txn.commit(Seal::Pending, wait)?;
+        txn.commit(Seal::Pending)?;
         let upto = ledger.settled_upto();
         drop(ledger);
         self.ctx.store.journal().settle(&self.run, upto)?;
@@ -316,13 +318,13 @@ impl Session {
         } else {
             Wait::Fast
         };
-        let mut txn = self.ctx.store.begin(self.intent())?;
+        let mut txn = self.ctx.store.begin(self.intent(wait))?;
         ledger.write(&mut *txn, &stack.id)?;
         stack.updated_at = self.ctx.clock.now();
         txn.stack_update(&stack)?;
         txn.run_put(run)?;
         drop(ledger);
-        let done = txn.commit(Seal::Version(note, record), wait)?;
+        let done = txn.commit(Seal::Version(note, record))?;
         failpoint::pass("after-final-commit");
         self.ctx.store.journal().close(&self.run)?;
         for run in self.replay.lock().unwrap_or_else(PoisonError::into_inner).finished_runs() {

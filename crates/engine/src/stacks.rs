@@ -89,6 +89,7 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
         arguments: ctx.arguments.clone(),
         stack: None,
         base: None,
+        wait: if logged { Wait::Durable } else { Wait::Fast },
     })?;
     txn.stack_insert(&stack)?;
     txn.event_append(
@@ -97,9 +98,9 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
     )?;
     let undo = serde_json::json!({ "created": stack.id.as_str() });
     if logged {
-        txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }), Wait::Durable)?;
+        txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }))?;
     } else {
-        txn.commit(Seal::Pending, Wait::Fast)?;
+        txn.commit(Seal::Pending)?;
     }
     Ok(stack)
 }
@@ -110,14 +111,14 @@ pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, 
 /// Somebody holds the stack, or the store failed.
 pub fn delete(ctx: &Context, stack: &Stack) -> Result<(), EngineError> {
     let lease = HeldLease::take(ctx, &stack.id, "delete")?;
-    let mut txn = ctx.store.begin(intent(ctx, stack, &lease, "stack delete"))?;
+    let mut txn = ctx.store.begin(intent(ctx, stack, &lease, "stack delete", Wait::Durable))?;
     txn.event_append(
         Some(&stack.id),
         &event(ctx, EventType::StackDeleted, &format!("stack `{}` deleted", stack.name)),
     )?;
     txn.stack_trash(&stack.id)?;
     let undo = serde_json::json!({ "trashed": stack.id.as_str() });
-    txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }), Wait::Durable)?;
+    txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }))?;
     Ok(())
 }
 
@@ -145,7 +146,7 @@ pub(crate) fn snapshot(
     description: &str,
     creator: Option<&str>,
 ) -> Result<Version, EngineError> {
-    let mut txn = ctx.store.begin(intent(ctx, stack, lease, "snapshot create"))?;
+    let mut txn = ctx.store.begin(intent(ctx, stack, lease, "snapshot create", Wait::Durable))?;
     txn.event_append(Some(&stack.id), &event(ctx, EventType::SnapshotCreated, description))?;
     let note = VersionNote {
         kind: VersionKind::Snapshot,
@@ -155,7 +156,7 @@ pub(crate) fn snapshot(
         successful: true,
         always: true,
     };
-    let done = txn.commit(Seal::Version(note, OperationRecord::default()), Wait::Durable)?;
+    let done = txn.commit(Seal::Version(note, OperationRecord::default()))?;
     done.version.ok_or_else(|| EngineError::Refused("the store made no version of the snapshot".to_owned()))
 }
 
@@ -317,7 +318,7 @@ pub fn force_release(ctx: &Context, stack: &str, reason: &str) -> Result<Vec<Lea
     Ok(ctx.store.leases().force_release(&stack.id, &ctx.actor, reason)?)
 }
 
-pub(crate) fn intent(ctx: &Context, stack: &Stack, lease: &HeldLease, verb: &str) -> Intent {
+pub(crate) fn intent(ctx: &Context, stack: &Stack, lease: &HeldLease, verb: &str, wait: Wait) -> Intent {
     let (lock, fence) = lease.proof();
     Intent {
         actor: ctx.actor.clone(),
@@ -325,6 +326,7 @@ pub(crate) fn intent(ctx: &Context, stack: &Stack, lease: &HeldLease, verb: &str
         arguments: ctx.arguments.clone(),
         stack: Some((stack.id.clone(), lock, fence)),
         base: None,
+        wait,
     }
 }
 

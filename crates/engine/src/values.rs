@@ -24,11 +24,11 @@ pub fn set(
     ttl: Option<Duration>,
 ) -> Result<ValueEntry, EngineError> {
     check_key(key).map_err(EngineError::Refused)?;
-    let mut txn = ctx.store.begin(intent(ctx, "state set"))?;
+    let mut txn = ctx.store.begin(intent(ctx, "state set", Wait::Durable))?;
     let before = txn.value_get(scope, key)?;
     let entry = fresh(ctx, scope, key, value, ttl, before.as_ref());
     txn.value_put(&entry)?;
-    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())), Wait::Durable)?;
+    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())))?;
     Ok(entry)
 }
 
@@ -37,13 +37,13 @@ pub fn set(
 /// # Errors
 /// The store failed.
 pub fn delete(ctx: &Context, scope: &str, key: &str) -> Result<bool, EngineError> {
-    let mut txn = ctx.store.begin(intent(ctx, "state delete"))?;
+    let mut txn = ctx.store.begin(intent(ctx, "state delete", Wait::Durable))?;
     let before = txn.value_get(scope, key)?;
     if before.is_none() {
         return Ok(false);
     }
     txn.value_remove(scope, key)?;
-    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())), Wait::Durable)?;
+    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())))?;
     Ok(true)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn restore(
     before: Option<ValueEntry>,
     undoes: u64,
 ) -> Result<(), EngineError> {
-    let mut txn = ctx.store.begin(intent(ctx, "undo"))?;
+    let mut txn = ctx.store.begin(intent(ctx, "undo", Wait::Durable))?;
     let now = txn.value_get(scope, key)?;
     match before {
         Some(entry) => txn.value_put(&entry)?,
@@ -65,7 +65,7 @@ pub(crate) fn restore(
     }
     let mut record = undo_of(scope, key, now.as_ref());
     record.undoes = Some(undoes);
-    txn.commit(Seal::Operation(record), Wait::Durable)?;
+    txn.commit(Seal::Operation(record))?;
     Ok(())
 }
 
@@ -74,13 +74,14 @@ fn undo_of(scope: &str, key: &str, before: Option<&ValueEntry>) -> OperationReco
     OperationRecord { undo, undoes: None }
 }
 
-fn intent(ctx: &Context, verb: &str) -> Intent {
+fn intent(ctx: &Context, verb: &str, wait: Wait) -> Intent {
     Intent {
         actor: ctx.actor.clone(),
         verb: verb.to_owned(),
         arguments: ctx.arguments.clone(),
         stack: None,
         base: None,
+        wait,
     }
 }
 
@@ -166,9 +167,9 @@ pub(crate) fn change(
         guard.admit_effect(&effect_text(key, &change))?;
     }
     let ctx = &session.ctx;
-    let mut txn = ctx.store.begin(intent(ctx, "state")).map_err(|e| store_failed(&e))?;
+    let mut txn = ctx.store.begin(intent(ctx, "state", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let result = apply(ctx, &mut *txn, scope, key, change)?;
-    txn.commit(Seal::Pending, Wait::Fast).map_err(|e| CallError::Store(e.to_string()))?;
+    txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
     session.ledger().touched_machine = true;
     Ok(result)
 }
@@ -290,9 +291,9 @@ pub(crate) fn lock(session: &Session, name: &str, holder: &str, life: f64) -> Re
     }
     let life = seconds(Some(life))?.unwrap_or_default();
     let ctx = &session.ctx;
-    let mut txn = ctx.store.begin(intent(ctx, "state lock")).map_err(|e| store_failed(&e))?;
+    let mut txn = ctx.store.begin(intent(ctx, "state lock", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let taken = txn.value_lock(name, holder, ctx.clock.now().plus(life)).map_err(|e| store_failed(&e))?;
-    txn.commit(Seal::Pending, Wait::Fast).map_err(|e| CallError::Store(e.to_string()))?;
+    txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
     Ok(taken)
 }
 
@@ -302,8 +303,8 @@ pub(crate) fn unlock(session: &Session, name: &str, holder: &str) -> Result<bool
         return Ok(true);
     }
     let ctx = &session.ctx;
-    let mut txn = ctx.store.begin(intent(ctx, "state unlock")).map_err(|e| store_failed(&e))?;
+    let mut txn = ctx.store.begin(intent(ctx, "state unlock", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let given = txn.value_unlock(name, holder).map_err(|e| store_failed(&e))?;
-    txn.commit(Seal::Pending, Wait::Fast).map_err(|e| CallError::Store(e.to_string()))?;
+    txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
     Ok(given)
 }

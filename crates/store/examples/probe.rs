@@ -61,12 +61,12 @@ fn event() -> Event {
 }
 
 fn fill(store: &dyn Store, lease: &Lease, count: i64, round: i64, wait: Wait) {
-    let mut txn = store.begin(laws::intent(lease, None)).unwrap();
+    let mut txn = store.begin(Intent { wait, ..laws::intent(lease, None) }).unwrap();
     for n in 0..count {
         txn.resource_put(&laws::record(&format!("srv/data/r{n:05}"), round)).unwrap();
         txn.event_append(Some(&lease.stack), &event()).unwrap();
     }
-    txn.commit(laws::version(), wait).unwrap();
+    txn.commit(laws::version()).unwrap();
 }
 
 fn main() {
@@ -89,6 +89,7 @@ fn main() {
             arguments: vec![],
             stack: None,
             base: None,
+            wait: Wait::Durable,
         })
         .unwrap();
     let mut stacks = Vec::new();
@@ -98,16 +99,16 @@ fn main() {
         txn.stack_insert(&stack).unwrap();
         stacks.push(stack);
     }
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
     let lease = |n: usize| store.leases().acquire(&laws::request(&stacks[n].id, "probe"), &|| false).unwrap();
     let (big, small, huge) = (lease(0), lease(1), lease(2));
 
     for (name, wait) in [("durable", Wait::Durable), ("fast", Wait::Fast)] {
         for n in 0..5 {
             let stack = laws_stack(&clock, &format!("{name}{n}"));
-            let mut txn = store.begin(laws::no_stack()).unwrap();
+            let mut txn = store.begin(laws::fast(laws::no_stack())).unwrap();
             txn.stack_insert(&stack).unwrap();
-            txn.commit(Seal::Pending, Wait::Fast).unwrap();
+            txn.commit(Seal::Pending).unwrap();
             let lease = store.leases().acquire(&laws::request(&stack.id, "probe"), &|| false).unwrap();
             let (start, busy) = (Instant::now(), cpu());
             fill(&store, &lease, 5000, 1, wait);
@@ -141,18 +142,18 @@ fn main() {
             let mut txn = store.begin(laws::intent(lease, None)).unwrap();
             txn.resource_put(&laws::record("srv/data/r00050", n as i64 + 100)).unwrap();
             txn.event_append(Some(&lease.stack), &event()).unwrap();
-            txn.commit(laws::version(), Wait::Durable).unwrap();
+            txn.commit(laws::version()).unwrap();
         });
     }
     median("one change, pending, fast", 500, |n| {
-        let mut txn = store.begin(laws::intent(&small, None)).unwrap();
+        let mut txn = store.begin(laws::fast(laws::intent(&small, None))).unwrap();
         txn.resource_put(&laws::record("srv/data/r00051", n as i64 + 100)).unwrap();
-        txn.commit(Seal::Pending, Wait::Fast).unwrap();
+        txn.commit(Seal::Pending).unwrap();
     });
     let extra = laws_stack(&clock, "lease");
     let mut txn = store.begin(laws::no_stack()).unwrap();
     txn.stack_insert(&extra).unwrap();
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
     median("acquire and release a process lease", 500, |_| {
         let lease = store.leases().acquire(&laws::request(&extra.id, "probe"), &|| false).unwrap();
         store.leases().release(&lease).unwrap();

@@ -1,19 +1,16 @@
 //! Every connection, with the settings without which one is a bug.
 
-use std::fs::File;
-use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, ffi};
-use sloth_core::store::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use sloth_core::store::{StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
-use crate::files;
 
 /// `SLTH`: the file is ours.
 pub const APPLICATION_ID: i64 = 0x534C_5448;
@@ -33,9 +30,7 @@ pub const fn is_sound(version: i32) -> bool {
 /// Refuses to work on a library that is known to lose data.
 pub fn gate(location: &str) -> Result<(), StoreError> {
     let version = rusqlite::version_number();
-    // SAFETY: reads a constant of the library.
-    let threadsafe = unsafe { ffi::sqlite3_threadsafe() };
-    if is_sound(version) && threadsafe != 0 {
+    if is_sound(version) {
         return Ok(());
     }
     Err(StoreError::Refused {
@@ -52,27 +47,13 @@ fn prepare(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // The write-ahead log stays when the last connection closes: overwriting is cheaper than making it anew.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_LIMIT)?;
     conn.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 200)?;
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    persist_wal(conn);
     conn.execute_batch("PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON;")
-}
-
-/// The write-ahead log stays when the last connection closes: overwriting is cheaper than making it anew.
-fn persist_wal(conn: &Connection) {
-    let mut on: std::ffi::c_int = 1;
-    // SAFETY: the handle is alive; the control takes a pointer to an int.
-    unsafe {
-        ffi::sqlite3_file_control(
-            conn.handle(),
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_PERSIST_WAL,
-            (&raw mut on).cast(),
-        );
-    }
 }
 
 /// A connection that cannot write.
@@ -114,9 +95,7 @@ pub struct Writer {
     pub conn: Connection,
     frames: Arc<AtomicU32>,
     restart: bool,
-    methods: Option<Box<Methods>>,
-    log: Option<File>,
-    log_path: PathBuf,
+    wait: Wait,
 }
 
 impl Writer {
@@ -150,19 +129,30 @@ impl Writer {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self {
-            conn,
-            frames,
-            restart: false,
-            methods: None,
-            log: None,
-            log_path: files::beside(path, "-wal"),
-        })
+        Ok(Self { conn, frames, restart: false, wait: Wait::Durable })
+    }
+
+    /// Begins a transaction. Whether its commit waits for the disk cannot change inside of it. The statement works while
+    /// it is compiled, so it is not one to keep.
+    pub fn begin(&mut self, wait: Wait) -> rusqlite::Result<()> {
+        if self.wait != wait {
+            self.conn.execute_batch(match wait {
+                Wait::Durable => "PRAGMA synchronous=FULL",
+                Wait::Fast => "PRAGMA synchronous=NORMAL",
+            })?;
+            self.wait = wait;
+        }
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Does the commit of this transaction wait for the disk?
+    pub const fn wait(&self) -> Wait {
+        self.wait
     }
 
     /// Commits. Durable means: on the disk before anybody sees it.
-    pub fn commit(&mut self, durable: bool) -> rusqlite::Result<()> {
-        self.commit_as(durable)?;
+    pub fn commit(&mut self) -> rusqlite::Result<()> {
+        self.run("COMMIT")?;
         self.restart = false;
         if self.frames.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             self.checkpoint();
@@ -193,123 +183,12 @@ impl Writer {
         }
         self.restart = false;
         let restart = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'checkpoints'";
-        if self.conn.execute_batch("BEGIN IMMEDIATE").is_ok() {
-            let done = self.conn.execute(restart, []).and_then(|_| self.commit_as(false));
+        if self.begin(Wait::Fast).is_ok() {
+            let done = self.conn.execute(restart, []).and_then(|_| self.run("COMMIT"));
             if done.is_err() {
                 let _ = self.conn.execute_batch("ROLLBACK");
             }
         }
-    }
-
-    /// Ends the transaction. Whether that waits for the disk cannot be set inside of a transaction, so the log file's
-    /// flush is replaced for the time of this one statement: by `fdatasync` (the library is built to use `fsync`, which
-    /// also writes the file's times, a journal commit of the filesystem each time), or by nothing. What has to stay in
-    /// order does: the flush after the log was begun anew is always done, and checkpoints, which flush other files, never
-    /// happen inside of this statement.
-    fn commit_as(&mut self, durable: bool) -> rusqlite::Result<()> {
-        let Some(file) = self.log_file() else { return self.run("COMMIT") };
-        // SAFETY: `file` belongs to this connection, which nobody else uses: it is held by `&mut self`.
-        let original = unsafe { (*file).pMethods };
-        if original.is_null() {
-            return self.run("COMMIT");
-        }
-        let log = match &self.log {
-            Some(log) => log.as_raw_fd(),
-            None => match std::fs::OpenOptions::new().read(true).write(true).open(&self.log_path) {
-                // SQLite keeps no locks on this file, so a second descriptor of it is harmless.
-                Ok(log) => self.log.insert(log).as_raw_fd(),
-                Err(_) => return self.run("COMMIT"),
-            },
-        };
-        if self.methods.as_ref().is_none_or(|m| m.original != original) {
-            // SAFETY: SQLite's method tables are static.
-            let mut replaced = unsafe { *original };
-            if replaced.xWrite.is_none() || replaced.xSync.is_none() {
-                return self.run("COMMIT");
-            }
-            replaced.xWrite = Some(write_noting_header);
-            replaced.xSync = Some(sync_log);
-            self.methods = Some(Box::new(Methods { original, replaced }));
-        }
-        let Some(methods) = self.methods.as_ref() else { return self.run("COMMIT") };
-        COMMIT.with(|commit| commit.set(Some(Commit { original, log, durable, header: false })));
-        // SAFETY: the replacement differs in two functions that do what the original ones do; it outlives the statement.
-        unsafe { (*file).pMethods = &raw const methods.replaced };
-        let done = self.run("COMMIT");
-        // SAFETY: as above; the log file cannot be closed while the connection is open and in WAL mode.
-        unsafe { (*file).pMethods = original };
-        COMMIT.with(|commit| commit.set(None));
-        done
-    }
-
-    fn log_file(&self) -> Option<*mut ffi::sqlite3_file> {
-        let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
-        // SAFETY: the handle is alive; the control writes one pointer.
-        let code = unsafe {
-            ffi::sqlite3_file_control(
-                self.conn.handle(),
-                c"main".as_ptr(),
-                ffi::SQLITE_FCNTL_JOURNAL_POINTER,
-                (&raw mut file).cast(),
-            )
-        };
-        (code == ffi::SQLITE_OK && !file.is_null()).then_some(file)
-    }
-}
-
-struct Methods {
-    original: *const ffi::sqlite3_io_methods,
-    replaced: ffi::sqlite3_io_methods,
-}
-
-// SAFETY: both are SQLite's function tables: constant data without thread affinity.
-unsafe impl Send for Methods {}
-
-/// What the commit of this thread wants of the log file.
-#[derive(Clone, Copy)]
-struct Commit {
-    original: *const ffi::sqlite3_io_methods,
-    log: RawFd,
-    durable: bool,
-    /// The log was begun anew and its beginning is not flushed yet.
-    header: bool,
-}
-
-thread_local! {
-    static COMMIT: std::cell::Cell<Option<Commit>> = const { std::cell::Cell::new(None) };
-}
-
-/// Writes, and remembers that the log was begun anew.
-unsafe extern "C" fn write_noting_header(
-    file: *mut ffi::sqlite3_file,
-    data: *const std::ffi::c_void,
-    amount: std::ffi::c_int,
-    offset: ffi::sqlite3_int64,
-) -> std::ffi::c_int {
-    let Some(commit) = COMMIT.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_WRITE };
-    if offset == 0 {
-        COMMIT.with(|cell| cell.set(Some(Commit { header: true, ..commit })));
-    }
-    // SAFETY: the original table is static and its function was checked to be there.
-    match unsafe { (*commit.original).xWrite } {
-        // SAFETY: called with SQLite's own arguments.
-        Some(write) => unsafe { write(file, data, amount, offset) },
-        None => ffi::SQLITE_IOERR_WRITE,
-    }
-}
-
-/// Flushes the log: always for its beginning, which has to be on the disk before anything follows it; else as wanted.
-unsafe extern "C" fn sync_log(_: *mut ffi::sqlite3_file, _: std::ffi::c_int) -> std::ffi::c_int {
-    let Some(commit) = COMMIT.with(std::cell::Cell::get) else { return ffi::SQLITE_IOERR_FSYNC };
-    if !commit.durable && !commit.header {
-        return ffi::SQLITE_OK;
-    }
-    COMMIT.with(|cell| cell.set(Some(Commit { header: false, ..commit })));
-    // SAFETY: the descriptor belongs to the writer that is committing, and stays open until it is dropped.
-    let log = unsafe { BorrowedFd::borrow_raw(commit.log) };
-    match rustix::fs::fdatasync(log) {
-        Ok(()) => ffi::SQLITE_OK,
-        Err(_) => ffi::SQLITE_IOERR_FSYNC,
     }
 }
 

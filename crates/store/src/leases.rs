@@ -95,6 +95,14 @@ impl Waiter {
     }
 }
 
+/// A person's lock outlives the boot; that of a process does not.
+const fn wait_for(kind: LeaseKind) -> Wait {
+    match kind {
+        LeaseKind::Process => Wait::Fast,
+        LeaseKind::Person => Wait::Durable,
+    }
+}
+
 fn nanos(d: Duration) -> i64 {
     i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -310,7 +318,7 @@ impl Shared {
         ticket: Option<i64>,
         watched: &mut Watched,
     ) -> Outcome<Result<Lease, Box<LeaseInfo>>> {
-        let mut lent = self.lend()?;
+        let mut lent = self.lend(wait_for(request.kind))?;
         let conn = lent.conn()?;
         let here = here(self);
         let num = self.stack_num(conn, &request.stack)?;
@@ -330,7 +338,7 @@ impl Shared {
             conn.prepare_cached("DELETE FROM waiters WHERE ticket = ?1")?.execute([waiter.ticket])?;
         }
         if request.kind == LeaseKind::Process {
-            self.commit(&mut lent, Wait::Fast)?;
+            self.commit(&mut lent)?;
             return Ok(Ok(lease));
         }
         let what = format!("locked by `{}`: {}", request.actor.name, request.operation);
@@ -342,7 +350,7 @@ impl Shared {
             message: what,
         };
         let position = said.write(self, conn, num, &request.stack)?;
-        self.commit(&mut lent, Wait::Durable)?;
+        self.commit(&mut lent)?;
         position.mark(self);
         Ok(Ok(lease))
     }
@@ -510,11 +518,7 @@ impl Shared {
     }
 
     fn lengthen(&self, lease: &Lease) -> Result<Lease, LeaseError> {
-        let wait = match lease.kind {
-            LeaseKind::Process => Wait::Fast,
-            LeaseKind::Person => Wait::Durable,
-        };
-        let renewed = self.write(wait, |conn| {
+        let renewed = self.write(wait_for(lease.kind), |conn| {
             let here = here(self);
             let expires_boot = here.boottime.saturating_add(nanos(lease.ttl));
             let num = match stack_row(conn, &lease.stack)? {
@@ -567,7 +571,7 @@ impl Shared {
         by: &str,
     ) -> Result<LeaseInfo, LeaseError> {
         let told = |failure: Failure| LeaseError::Store(self.tell(failure));
-        let mut lent = self.lend().map_err(told)?;
+        let mut lent = self.lend(Wait::Durable).map_err(told)?;
         let conn = lent.conn().map_err(told)?;
         let here = here(self);
         let Some(row) = stack_row(conn, stack).map_err(told)? else { return Err(LeaseError::NotLocked) };
@@ -595,7 +599,7 @@ impl Shared {
                 message: format!("lock of `{}` released", info.locked_by),
             };
             let position = said.write(self, conn, row.num, stack)?;
-            self.commit(lent, Wait::Durable)?;
+            self.commit(lent)?;
             position.mark(self);
             Ok(())
         };
@@ -606,7 +610,7 @@ impl Shared {
     fn force(&self, stack: &StackId, by: &Actor, reason: &str) -> Result<Vec<LeaseInfo>, LeaseError> {
         let told = |failure: Failure| LeaseError::Store(self.tell(failure));
         let work = || -> Outcome<Option<Vec<LeaseInfo>>> {
-            let mut lent = self.lend()?;
+            let mut lent = self.lend(Wait::Durable)?;
             let conn = lent.conn()?;
             let here = here(self);
             let Some(row) = stack_row(conn, stack)? else { return Ok(None) };
@@ -620,7 +624,7 @@ impl Shared {
             conn.prepare_cached("UPDATE stacks SET fence = fence + 1 WHERE num = ?1")?.execute([row.num])?;
             conn.prepare_cached("DELETE FROM leases WHERE stack = ?1")?.execute([row.num])?;
             if infos.is_empty() {
-                self.commit(&mut lent, Wait::Durable)?;
+                self.commit(&mut lent)?;
                 return Ok(None);
             }
             let holders: Vec<&str> = infos.iter().map(|i| i.locked_by.as_str()).collect();
@@ -632,7 +636,7 @@ impl Shared {
                 message: format!("taken from `{}` by `{}`: {reason}", holders.join("`, `"), by.name),
             };
             let position = said.write(self, conn, row.num, stack)?;
-            self.commit(&mut lent, Wait::Durable)?;
+            self.commit(&mut lent)?;
             position.mark(self);
             Ok(Some(infos))
         };

@@ -3,6 +3,7 @@
 //! [`open`] gives a store for a [`Location`]. The nouns have one file each, with their statements and row mapping;
 //! `session` holds the one view and transaction, `connection` the settings of every connection, `schema` the tables.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files directly"))]
 
 mod backup;

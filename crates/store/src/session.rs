@@ -162,7 +162,7 @@ impl<'s> Session<'s> {
 
     /// Begins a change.
     pub fn begin(shared: &'s Shared, intent: Intent) -> Outcome<Self> {
-        let lent = shared.lend()?;
+        let lent = shared.lend(intent.wait)?;
         let stack = match &intent.stack {
             Some((id, ..)) => {
                 let row = stack_row(lent.conn()?, id)?;
@@ -271,7 +271,7 @@ impl<'s> Session<'s> {
         })
     }
 
-    fn seal(&mut self, seal: Seal, wait: Wait) -> Result<Committed, CommitError> {
+    fn seal(&mut self, seal: Seal) -> Result<Committed, CommitError> {
         let shared = self.shared;
         let told = |failure: Failure| CommitError::Store(shared.tell(failure));
         let (Link::Write(lent), Some(writing)) = (&mut self.link, self.writing.take()) else {
@@ -281,9 +281,10 @@ impl<'s> Session<'s> {
         if conn.is_autocommit() {
             return Err(CommitError::Store(ended(&shared.location)));
         }
+        let wait = writing.intent.wait;
         let sealed = prepare(shared, conn, &writing, seal)?;
         let committed = sealed.committed.clone();
-        if let Err(failure) = shared.commit(lent, wait) {
+        if let Err(failure) = shared.commit(lent) {
             let disk = failure.is_disk();
             let error = shared.tell(failure);
             return Err(CommitError::Store(match &committed.operation {
@@ -440,8 +441,8 @@ fn log(
 }
 
 impl Txn for Session<'_> {
-    fn commit(mut self: Box<Self>, seal: Seal, wait: Wait) -> Result<Committed, CommitError> {
-        self.seal(seal, wait)
+    fn commit(mut self: Box<Self>, seal: Seal) -> Result<Committed, CommitError> {
+        self.seal(seal)
     }
 }
 

@@ -185,7 +185,7 @@ impl Shared {
     }
 
     /// The writer, in a transaction that has begun. Waits for other threads and processes.
-    pub fn lend(&self) -> Outcome<Lent<'_>> {
+    pub fn lend(&self, wait: Wait) -> Outcome<Lent<'_>> {
         self.writable()?;
         let end = Instant::now() + PEN_WAIT;
         let mut pen = self.pen();
@@ -212,23 +212,24 @@ impl Shared {
             mark::verify(&self.path, &writer.conn)?;
             lent.writer = Some(Box::new(writer));
         }
-        lent.writer()?.run("BEGIN IMMEDIATE")?;
+        lent.writer()?.begin(wait)?;
         Ok(lent)
     }
 
     /// One short transaction outside of [`Store::begin`].
     pub fn write<T>(&self, wait: Wait, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
-        let mut lent = self.lend()?;
+        let mut lent = self.lend(wait)?;
         let answer = work(lent.conn()?)?;
-        self.commit(&mut lent, wait)?;
+        self.commit(&mut lent)?;
         Ok(answer)
     }
 
     /// Ends the transaction of the lent writer.
-    pub fn commit(&self, lent: &mut Lent<'_>, wait: Wait) -> Outcome<()> {
+    pub fn commit(&self, lent: &mut Lent<'_>) -> Outcome<()> {
         use std::sync::atomic::Ordering;
-        let durable = wait == Wait::Durable;
-        match lent.writer()?.commit(durable) {
+        let writer = lent.writer()?;
+        let durable = writer.wait() == Wait::Durable;
+        match writer.commit() {
             Ok(()) => {
                 self.unflushed.store(!durable, Ordering::Relaxed);
                 Ok(())

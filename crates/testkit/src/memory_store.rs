@@ -642,7 +642,7 @@ impl ReadOperations for Session<'_> {
 }
 
 impl Txn for Session<'_> {
-    fn commit(mut self: Box<Self>, seal: Seal, _: Wait) -> std::result::Result<Committed, CommitError> {
+    fn commit(mut self: Box<Self>, seal: Seal) -> std::result::Result<Committed, CommitError> {
         let now = self.now();
         let Some(intent) = self.intent.clone() else {
             return Err(conflict("a view cannot change anything").into());

@@ -194,6 +194,7 @@ pub fn intent(lease: &Lease, base: Option<Version>) -> Intent {
         arguments: vec!["--flag".to_owned()],
         stack: Some((lease.stack.clone(), lease.id.clone(), lease.fence)),
         base,
+        wait: Wait::Durable,
     }
 }
 
@@ -206,7 +207,14 @@ pub fn no_stack() -> Intent {
         arguments: vec![],
         stack: None,
         base: None,
+        wait: Wait::Durable,
     }
+}
+
+/// The same without waiting for the disk.
+#[must_use]
+pub fn fast(intent: Intent) -> Intent {
+    Intent { wait: Wait::Fast, ..intent }
 }
 
 /// A note about a version made by a run.
@@ -240,7 +248,7 @@ pub fn made(f: &Fixture, name: &str) -> (Stack, Lease) {
     let stack = stack(f, name);
     let mut txn = f.store.begin(no_stack()).unwrap();
     txn.stack_insert(&stack).unwrap();
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
     let lease = acquire(&*f.store, &request(&stack.id, "holder")).unwrap();
     (stack, lease)
 }
@@ -258,7 +266,7 @@ pub fn change(
 ) -> Result<Committed, CommitError> {
     let mut txn = store.begin(intent(lease, None))?;
     work(&mut *txn);
-    txn.commit(seal, Wait::Durable)
+    txn.commit(seal)
 }
 
 fn put(f: &Fixture, lease: &Lease, records: &[Recorded]) -> Committed {
@@ -409,16 +417,16 @@ pub fn a_base_that_moved_on_is_stale(f: &Fixture) {
     for seal in [version(), Seal::Pending, Seal::Operation(OperationRecord::default())] {
         let mut txn = f.store.begin(intent(&lease, Some(Version(1)))).unwrap();
         txn.resource_put(&record("a", 3)).unwrap();
-        match txn.commit(seal, Wait::Durable) {
+        match txn.commit(seal) {
             Err(CommitError::Stale { base: Version(1), head: Version(2) }) => {}
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(head(&*f.store, &s.id), Version(2));
     assert!(!f.store.view().unwrap().version_pending(&s.id).unwrap());
-    let mut txn = f.store.begin(intent(&lease, Some(Version(2)))).unwrap();
+    let mut txn = f.store.begin(fast(intent(&lease, Some(Version(2))))).unwrap();
     txn.resource_put(&record("a", 3)).unwrap();
-    assert_eq!(txn.commit(version(), Wait::Fast).unwrap().version, Some(Version(3)));
+    assert_eq!(txn.commit(version()).unwrap().version, Some(Version(3)));
 }
 
 fn refused(f: &Fixture, old: &Lease) -> Option<String> {
@@ -427,7 +435,7 @@ fn refused(f: &Fixture, old: &Lease) -> Option<String> {
     for seal in [version(), Seal::Pending, Seal::Operation(OperationRecord::default())] {
         let mut txn = f.store.begin(intent(old, None)).unwrap();
         txn.resource_put(&record("late", 1)).unwrap();
-        match txn.commit(seal, Wait::Durable) {
+        match txn.commit(seal) {
             Err(CommitError::Fenced { holder: found }) => holder = found.map(|h| h.locked_by),
             other => panic!("{other:?}"),
         }
@@ -804,7 +812,7 @@ pub fn a_stack_is_found_by_name_by_id_and_by_a_beginning_of_its_id(f: &Fixture) 
     for (name, id) in [("one", "aaaa-1111"), ("two", "aaaa-2222"), ("three", "bbbb-1"), ("bbbb", "cccc-1")] {
         txn.stack_insert(&Stack { id: StackId::from_stored(id), ..stack(f, name) }).unwrap();
     }
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
     let view = f.store.view().unwrap();
     let named = |text: &str| match view.stack_find(text).unwrap() {
         StackMatch::None => vec![],
@@ -833,7 +841,7 @@ pub fn a_taken_name_is_a_conflict(f: &Fixture) {
     let mut txn = f.store.begin(no_stack()).unwrap();
     assert!(matches!(txn.stack_insert(&stack(f, "web")), Err(StoreError::Conflict(_))));
     txn.stack_insert(&stack(f, "shop")).unwrap();
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
     let mut txn = f.store.begin(intent(&lease, None)).unwrap();
     assert!(matches!(
         txn.stack_update(&Stack { name: "shop".to_owned(), ..s }),
@@ -934,7 +942,7 @@ pub fn some_changes_need_a_lease(f: &Fixture) {
     assert!(txn.stack_update(&s).is_err());
     assert!(txn.stack_trash(&s.id).is_err());
     assert!(txn.drift_put(&s.id, &[]).is_err());
-    assert!(matches!(txn.commit(version(), Wait::Durable), Err(CommitError::Store(StoreError::Conflict(_)))));
+    assert!(matches!(txn.commit(version()), Err(CommitError::Store(StoreError::Conflict(_)))));
     let mut txn = f.store.begin(intent(&lease, None)).unwrap();
     assert!(txn.stack_update(&other).is_err());
     assert!(txn.stack_trash(&other.id).is_err());
@@ -1006,12 +1014,12 @@ pub fn events_are_filtered_and_numbered_without_gaps(f: &Fixture) {
     })
     .unwrap();
     f.clock.advance(Duration::from_secs(1));
-    let mut txn = f.store.begin(no_stack()).unwrap();
+    let mut txn = f.store.begin(fast(no_stack())).unwrap();
     txn.event_append(None, &event_of(f, EventType::Custom, "alone")).unwrap();
     assert!(
         txn.event_append(Some(&StackId::from_stored("none")), &event_of(f, EventType::Custom, "x")).is_err()
     );
-    txn.commit(Seal::Pending, Wait::Fast).unwrap();
+    txn.commit(Seal::Pending).unwrap();
     f.clock.advance(Duration::from_secs(1));
     change(&*f.store, &lease, version(), |txn| {
         txn.event_append(Some(&s.id), &event_of(f, EventType::StackExecutionStarted, "three")).unwrap();
@@ -1115,7 +1123,7 @@ fn value(key: &str, value: Value) -> ValueEntry {
 fn values(f: &Fixture, work: impl FnOnce(&mut dyn Txn)) {
     let mut txn = f.store.begin(no_stack()).unwrap();
     work(&mut *txn);
-    txn.commit(Seal::Operation(OperationRecord::default()), Wait::Durable).unwrap();
+    txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
 }
 
 /// Values are typed, counted, listed by key, and gone after their time.

@@ -148,6 +148,9 @@ pub struct Intent {
     pub stack: Option<(StackId, LockId, Fence)>,
     /// The head it was made for; `None` accepts any.
     pub base: Option<Version>,
+    /// Does its commit wait for the disk? Known beforehand, because a database cannot change its mind in the middle of a
+    /// transaction.
+    pub wait: Wait,
 }
 
 /// What a commit does besides making the rows visible to the next holder.
@@ -215,7 +218,7 @@ pub trait Txn:
     ///
     /// # Errors
     /// See [`CommitError`].
-    fn commit(self: Box<Self>, seal: Seal, wait: Wait) -> Result<Committed, CommitError>;
+    fn commit(self: Box<Self>, seal: Seal) -> Result<Committed, CommitError>;
 }
 
 /// What is wrong with a store, as found by a check.

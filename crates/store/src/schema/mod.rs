@@ -101,7 +101,7 @@ pub fn create(path: &Path, clock: &dyn Clock) -> Outcome<()> {
     }
     drop(put);
     conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={KNOWN};"))?;
-    writer.commit(true)?;
+    writer.commit()?;
     mark::write(path, &lineage, 0, &Digest::ZERO, false)?;
     if let Some(parent) = path.parent() {
         let sync = std::fs::File::open(parent).and_then(|dir| dir.sync_all());
@@ -150,7 +150,7 @@ fn migrate_by(path: &Path, clock: &dyn Clock, steps: &[&str]) -> Outcome<()> {
         writer.conn.execute(put, [PROGRAM])?;
         writer.conn.execute_batch(&format!("PRAGMA user_version={}", steps.len()))?;
     }
-    writer.commit(true)?;
+    writer.commit()?;
     if done {
         // Another process was quicker; its backup is the one that counts.
         let _ = files::remove(&copy);

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use sloth_core::lease::LeaseRequest;
-use sloth_core::store::{Store as _, VersionAt, Wait};
+use sloth_core::store::{Intent, Store as _, VersionAt, Wait};
 use sloth_core::version::Version;
 use sloth_store::{Location, SqliteStore};
 use sloth_testkit::store_laws::{self as laws, intent, record, request};
@@ -37,13 +37,13 @@ fn worker() {
         let inside = PathBuf::from(format!("{path}.inside"));
         let marker = std::fs::OpenOptions::new().write(true).create_new(true).open(&inside);
         assert!(marker.is_ok(), "two at once");
-        let mut txn = store.begin(intent(&lease, None)).unwrap();
+        let wait = if round % 2 == 0 { Wait::Durable } else { Wait::Fast };
+        let mut txn = store.begin(Intent { wait, ..intent(&lease, None) }).unwrap();
         let address = record("a", 0).address;
         let now = txn.resource_get(&stack.id, &address, VersionAt::Head).unwrap();
         let number_now = now.map_or(0, |r| r.spec["number"].as_i64().unwrap());
         txn.resource_put(&record("a", number_now + 1)).unwrap();
-        let wait = if round % 2 == 0 { Wait::Durable } else { Wait::Fast };
-        txn.commit(laws::version(), wait).unwrap();
+        txn.commit(laws::version()).unwrap();
         std::fs::remove_file(&inside).unwrap();
         if number % 4 == 3 && round == EACH - 1 {
             // Dies with the lease in its hand.
@@ -79,7 +79,7 @@ fn heavy_processes_take_turns() {
     };
     let stack = laws::stack(&f, "web");
     txn.stack_insert(&stack).unwrap();
-    txn.commit(laws::pending(), Wait::Durable).unwrap();
+    txn.commit(laws::pending()).unwrap();
     let children: Vec<(u64, Child)> = (0..PROCESSES).map(|n| (n, spawn(&path, n))).collect();
     for (number, child) in children {
         let output = child.wait_with_output().unwrap();

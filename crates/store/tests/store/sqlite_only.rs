@@ -11,7 +11,7 @@ use sloth_core::clock::FixedClock;
 use sloth_core::digest::Blob;
 use sloth_core::id::RunId;
 use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
-use sloth_core::store::{CommitError, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
+use sloth_core::store::{CommitError, Intent, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
 use sloth_core::version::Version;
 use sloth_store::{Location, OpenOptions, SqliteStore};
 use sloth_testkit::store_laws::{self as laws, Fixture, change, export, intent, made, record, request};
@@ -494,13 +494,13 @@ fn threads_with_stores_of_their_own_never_overlap() {
                         LeaseRequest { wait: Duration::from_secs(60), ..request(&s.id, &format!("w{n}")) };
                     let lease = store.leases().acquire(&wait, &|| false).unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
-                    let mut txn = store.begin(intent(&lease, None)).unwrap();
+                    let mut txn = store.begin(laws::fast(intent(&lease, None))).unwrap();
                     let before = txn
                         .resource_get(&s.id, &record("a", 0).address, VersionAt::Head)
                         .unwrap()
                         .map_or(0, |r| r.spec["number"].as_i64().unwrap());
                     txn.resource_put(&record("a", before + 1)).unwrap();
-                    txn.commit(laws::version(), Wait::Fast).unwrap();
+                    txn.commit(laws::version()).unwrap();
                     inside.fetch_sub(1, Ordering::SeqCst);
                     store.leases().release(&lease).unwrap();
                     served.fetch_add(1, Ordering::SeqCst);
@@ -599,9 +599,10 @@ fn a_fast_commit_survives_the_process_and_a_durable_one_carries_it() {
     let (s, lease) = made(&f, "web");
     for n in 0..50 {
         change(&*f.store, &lease, Seal::Pending, |_| {}).unwrap();
-        let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+        let wait = if n % 3 == 0 { Wait::Durable } else { Wait::Fast };
+        let mut txn = f.store.begin(Intent { wait, ..intent(&lease, None) }).unwrap();
         txn.resource_put(&record("a", n)).unwrap();
-        txn.commit(laws::version(), if n % 3 == 0 { Wait::Durable } else { Wait::Fast }).unwrap();
+        txn.commit(laws::version()).unwrap();
     }
     // Never closed, as after a kill.
     std::mem::forget(f.store);
@@ -649,7 +650,7 @@ fn a_full_disk_keeps_what_was_acknowledged() {
             let mut r = record(&format!("r{acknowledged}"), 1);
             r.task.clone_from(&filler);
             txn.resource_put(&r)?;
-            Ok(txn.commit(laws::version(), Wait::Durable)?.version)
+            Ok(txn.commit(laws::version())?.version)
         })();
         match done {
             Ok(version) => {
@@ -790,6 +791,6 @@ fn a_transaction_keeps_other_threads_out_and_gives_way_when_it_is_dropped() {
         drop(txn);
         assert_eq!(other.join().unwrap(), Some(Version(1)));
     });
-    let done = f.store.begin(laws::no_stack()).unwrap();
-    done.commit(Seal::Operation(OperationRecord::default()), Wait::Fast).unwrap();
+    let done = f.store.begin(laws::fast(laws::no_stack())).unwrap();
+    done.commit(Seal::Operation(OperationRecord::default())).unwrap();
 }
