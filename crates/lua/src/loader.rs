@@ -165,6 +165,7 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
         | StdLib::DEBUG;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
     lua.set_compiler(prelude::compiler());
+    lua.gc_stop();
     let globals = lua.globals();
     for name in ["getfenv", "setfenv", "newproxy", "loadstring", "require", "load"] {
         globals.raw_set(name, LuaValue::Nil)?;
@@ -231,6 +232,7 @@ fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     let s = Rc::clone(shared);
     lua.set_interrupt(move |lua| s.interrupt(lua));
     lua.set_memory_limit(shared.limits.memory)?;
+    lua.gc_restart();
     Ok((lua, Words { collect: dsl.raw_get("collect")?, driver }))
 }
 
