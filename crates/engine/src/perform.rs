@@ -12,7 +12,7 @@ use sloth_core::diff::Diff;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::journal::{Intention, Subject};
-use sloth_core::machine::{ApplyError, Machine, Sight, Step, Watch};
+use sloth_core::machine::{Applied, ApplyError, Machine, Sight, Step, Watch};
 use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::plan::PlanStep;
 use sloth_core::recorded::{Condition, Origin, Recorded};
@@ -283,14 +283,21 @@ impl Session {
             return Err(self.blocked(work.task, &work.address, &work.change, &why));
         }
         let mut notes = Vec::new();
+        let mut broken = None;
+        let mut open = None;
         let mut state = work.live.clone();
         if work.change.action.touches() {
-            match self.touch(&work) {
-                Ok(applied) => {
+            match self.touch(&work, &mut open) {
+                Ok((applied, unnoted)) => {
                     state = applied.state;
                     notes = applied.notes;
+                    broken = unnoted;
                 }
-                Err(error) => return Err(self.failed(&work, error)),
+                Err(error) => {
+                    let error = self.failed(&work, error);
+                    self.booked(open);
+                    return Err(error);
+                }
             }
         } else if !self.planning && work.change.action == Action::Adopt {
             // What is adopted must be restorable later, whoever changes it.
@@ -312,15 +319,23 @@ impl Session {
             notes,
         };
         self.book(work, state);
+        self.booked(open);
+        if let Some(error) = broken {
+            return Err(error);
+        }
         self.relieve()?;
         Ok(outcome)
     }
 
     /// Capture, intent, effect, result.
-    fn touch(&self, work: &Work<'_>) -> Result<sloth_core::machine::Applied, CallError> {
+    fn touch(
+        &self,
+        work: &Work<'_>,
+        open: &mut Option<u64>,
+    ) -> Result<(Applied, Option<CallError>), CallError> {
         let wrap = |error: ApplyError| CallError::Apply { address: work.address.to_string(), error };
         if matches!(&work.leave, Leave::Record(r) if r.is_registered()) || self.is_registered(&work.address) {
-            return Ok(sloth_core::machine::Applied { state: work.spec.clone(), notes: Vec::new() });
+            return Ok((Applied { state: work.spec.clone(), notes: Vec::new() }, None));
         }
         let machine = self.machine(&work.address).map_err(|e| wrap(e.into()))?;
         let step = Step {
@@ -333,7 +348,7 @@ impl Session {
         };
         let watch = TaskWatch { session: self, task: work.task };
         if self.planning {
-            return machine.apply(&step, &watch).map_err(wrap);
+            return machine.apply(&step, &watch).map(|applied| (applied, None)).map_err(wrap);
         }
         self.gate()?;
         let mut captured = Vec::new();
@@ -358,18 +373,20 @@ impl Session {
             },
             &captured,
         )?;
+        *open = Some(seq);
         self.ledger().keep(captured);
         let applied = machine.apply(&step, &watch);
         failpoint::pass("after-effect");
         match applied {
             Ok(applied) => {
-                self.end_step(seq, applied.state.as_ref())?;
+                // It happened, whatever becomes of the journal: it is booked, and then the run stops.
+                let noted = self.end_step(seq, applied.state.as_ref());
                 failpoint::pass("after-result");
-                Ok(applied)
+                Ok((applied, noted.err()))
             }
             Err(error) => {
-                // What the failed attempt left is recorded with the failure; see `failed`.
-                self.fail_step(seq, &error.to_string())?;
+                // What the failed attempt left is booked with the failure, see `failed`; until that is committed the
+                // intent stays open, so that dying now loses nothing.
                 Err(wrap(error))
             }
         }
@@ -395,10 +412,14 @@ impl Session {
         failpoint::pass("after-intent");
         Ok(seq)
     }
+    /// The step is in the books: the next commit settles it.
+    pub fn booked(&self, seq: Option<u64>) {
+        if let Some(seq) = seq {
+            self.ledger().open_seqs.remove(&seq);
+        }
+    }
     pub fn end_step(&self, seq: u64, state: Option<&Value>) -> Result<(), CallError> {
-        self.ctx.store.journal().finish(&self.run, seq, state).map_err(|e| store_failed(&e))?;
-        self.ledger().open_seqs.remove(&seq);
-        Ok(())
+        self.ctx.store.journal().finish(&self.run, seq, state).map_err(|e| store_failed(&e))
     }
     pub fn fail_step(&self, seq: u64, error: &str) -> Result<(), CallError> {
         self.ctx.store.journal().fail(&self.run, seq, error).map_err(|e| store_failed(&e))?;

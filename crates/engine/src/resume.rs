@@ -88,7 +88,7 @@ pub(crate) fn recover(
     let mut settled = Vec::new();
     let ended = ended_runs(ctx, &steps)?;
     for step in steps {
-        if ended.contains(&step.run) {
+        if ended.contains(&step.run) && matches!(step.intention.subject, Subject::Command { .. }) {
             continue;
         }
         replay.runs.insert(step.run.clone());
@@ -129,8 +129,9 @@ pub(crate) fn recover(
     }
     commit(ctx, stack, lease, &settled)?;
     let journal = ctx.store.journal();
-    for run in &ended {
+    for run in ended.difference(&replay.unknown) {
         journal.close(run)?;
+        replay.runs.remove(run);
     }
     for item in &settled {
         if !matches!(item.verdict, Verdict::Unknown) {
@@ -147,7 +148,7 @@ pub(crate) fn recover(
     Ok((replay, report))
 }
 
-/// Runs that came to their end and died before they could clear their journal: nothing of them is open.
+/// Runs that came to their end and could not clear their journal: their commands are nothing to continue from.
 fn ended_runs(ctx: &Context, steps: &[OpenStep]) -> Result<BTreeSet<RunId>, EngineError> {
     let view = ctx.store.view()?;
     let mut ended = BTreeSet::new();
@@ -314,7 +315,10 @@ pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, Eng
     let ended = ended_runs(ctx, &steps)?;
     Ok(steps
         .into_iter()
-        .filter(|step| !ended.contains(&step.run))
+        .filter(|step| {
+            let command = matches!(step.intention.subject, Subject::Command { .. });
+            !(command && ended.contains(&step.run))
+        })
         .map(|step| OpenStepInfo {
             id: step_id(&step.run, step.intention.seq),
             run: step.run.to_string(),

@@ -150,6 +150,7 @@ impl Scope for UnitScope {
             let subject = Subject::Command { host: host.to_string(), command, key };
             let seq = session.begin_step(&self.task, subject, &[])?;
             session.end_step(seq, Some(&to_value(&output)))?;
+            session.booked(Some(seq));
             return Ok(CommandOutcome::Ran(output));
         }
         let machine = Arc::clone(session.machines.get(&host).ok_or_else(unknown)?);
@@ -160,6 +161,7 @@ impl Scope for UnitScope {
         match ran {
             Ok(output) => {
                 session.end_step(seq, Some(&to_value(&output)))?;
+                session.booked(Some(seq));
                 crate::failpoint::pass("after-result");
                 session.ledger().count(&self.task, |c| c.commands += 1);
                 Ok(CommandOutcome::Ran(output))
@@ -472,6 +474,7 @@ impl Session {
         self.ctx.sink.signal(&Signal::Decided { task, address: &address, change: &change });
         self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
         let mut state = live.clone();
+        let mut open = None;
         if change.action.touches() && self.planning {
             let mut predicted = live.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
             predicted.extend(properties.as_object().cloned().unwrap_or_default());
@@ -500,6 +503,7 @@ impl Session {
             match applied {
                 Ok(after) => {
                     self.end_step(seq, after.as_ref())?;
+                    open = Some(seq);
                     state = after;
                 }
                 Err(why) => {
@@ -549,6 +553,7 @@ impl Session {
             },
             state,
         );
+        self.booked(open);
         Ok(outcome)
     }
 }

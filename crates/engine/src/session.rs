@@ -326,7 +326,16 @@ impl Session {
         drop(ledger);
         let done = txn.commit(Seal::Version(note, record))?;
         failpoint::pass("after-final-commit");
-        self.ctx.store.journal().close(&self.run)?;
+        // A step whose end nobody knows stays open, to be looked at by whoever comes next.
+        let (open, upto) = {
+            let ledger = self.ledger();
+            (!ledger.open_seqs.is_empty(), ledger.settled_upto())
+        };
+        if open {
+            self.ctx.store.journal().settle(&self.run, upto)?;
+        } else {
+            self.ctx.store.journal().close(&self.run)?;
+        }
         for run in self.replay.lock().unwrap_or_else(PoisonError::into_inner).finished_runs() {
             self.ctx.store.journal().close(&run)?;
         }
