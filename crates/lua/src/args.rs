@@ -403,10 +403,7 @@ pub(crate) fn text_of(value: &LuaValue) -> Option<String> {
             if meta.raw_get::<bool>("__text").unwrap_or(false) {
                 return value.to_string().ok();
             }
-            match t.raw_get::<LuaValue>("address").ok()? {
-                LuaValue::String(s) => Some(s.to_string_lossy()),
-                _ => None,
-            }
+            crate::reply::address(t)
         }
         _ => None,
     }

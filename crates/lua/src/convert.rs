@@ -77,8 +77,10 @@ fn from(lua: &Lua, value: &LuaValue, path: &mut String, depth: usize) -> Result<
             let mut pairs: Vec<(String, LuaValue)> = Vec::new();
             let mut list: Vec<Option<LuaValue>> = Vec::new();
             let mut odd: Option<String> = None;
+            let mut lazy = false;
             table
                 .for_each(|k: LuaValue, v: LuaValue| {
+                    lazy |= crate::reply::is_handle(&v);
                     match k {
                         LuaValue::Integer(i) if i >= 1 && usize::try_from(i).is_ok_and(|i| i <= len) => {
                             let at = usize::try_from(i).unwrap_or(1) - 1;
@@ -96,6 +98,9 @@ fn from(lua: &Lua, value: &LuaValue, path: &mut String, depth: usize) -> Result<
                     Ok(())
                 })
                 .map_err(|e| e.to_string())?;
+            if lazy && crate::reply::complete(lua, table).map_err(|e| e.to_string())? {
+                return from(lua, value, path, depth);
+            }
             if let Some(odd) = odd {
                 return Err(format!("a table with {odd} is neither a list nor an object{}", place(path)));
             }

@@ -121,7 +121,7 @@ pub(crate) fn perform(lua: &Lua, shared: &Rc<Shared>, scope: Arc<dyn Scope>, mut
         let result = scope.resource(call);
         shared.guard.borrow().refresh();
         return match result {
-            Ok(outcome) => reply::answer(lua, shared, &outcome),
+            Ok(outcome) => Ok(Answer::Reply(Box::new(outcome))),
             Err(error) => failed(lua, error, wish.ignore_errors),
         };
     }
@@ -164,7 +164,7 @@ fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) 
         && let Some((_, outcome)) = outcomes.pop()
     {
         return match outcome {
-            Ok(outcome) => reply::answer(lua, shared, &outcome),
+            Ok(outcome) => Ok(Answer::Reply(Box::new(outcome))),
             Err(error) => failed(lua, error, ignore),
         };
     }

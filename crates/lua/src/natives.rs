@@ -41,6 +41,7 @@ pub(crate) fn table(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Table> {
             Ok(nearest(&word, list.iter().map(String::as_str)).map(str::to_owned))
         })?,
     )?;
+    n.raw_set("complete", lua.create_function(|lua, reply: Table| crate::reply::complete(lua, &reply))?)?;
     n.raw_set("duration", lua.create_function(|_, v: LuaValue| Ok(duration_of(&v)))?)?;
     n.raw_set(
         "find_plain",

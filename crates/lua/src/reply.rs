@@ -1,43 +1,82 @@
 //! The result of a resource call: a table that `r.changed` and `ok, msg` callers can both use. It has `changed`,
 //! `message`, `action`, `address`, `name`, `attributes`, `diff` and `notes`; attributes are fields as well.
+//!
+//! Most results are not looked at. A result starts with `changed` and a handle on the outcome; the rest is filled in when
+//! something else is asked for.
 
-use mlua::{Lua, MultiValue, Table, Value as LuaValue};
+use std::rc::Rc;
+
+use mlua::{Lua, MultiValue, Table, UserData, Value as LuaValue};
 use sloth_core::body::Outcome;
 use sloth_core::value::Value;
 
 use crate::convert::to_lua;
-use crate::shared::{Answer, Native, Shared};
+use crate::shared::{Answer, Native, Shared, Unlimited};
 
-/// The result of one call, twice; the wrapper of every function puts it together from its parts.
-pub(crate) fn answer(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Native {
-    let attributes = match &outcome.state {
-        Some(state @ Value::Object(_)) => to_lua(lua, state)?,
-        _ => LuaValue::Nil,
-    };
-    let list = outcome.change.diff.attributes();
-    let diff = match shared.empty.borrow().as_ref() {
-        Some(empty) if list.is_empty() => LuaValue::Table(empty.clone()),
-        _ => LuaValue::Table(differences(lua, outcome)?),
-    };
-    let notes = match outcome.notes.as_slice() {
-        [] => LuaValue::Nil,
-        notes => LuaValue::Table(lua.create_sequence_from(notes.iter().map(String::as_str))?),
-    };
-    let text = |text: &str| lua.create_string(text).map(LuaValue::String);
-    Ok(Answer::Reply(
-        [
-            LuaValue::Boolean(outcome.changed()),
-            text(&outcome.message())?,
-            text(outcome.change.action.as_str())?,
-            text(&outcome.address.to_string())?,
-            text(outcome.address.id())?,
-            attributes,
-            diff,
-            notes,
-        ]
-        .into_iter()
-        .collect(),
-    ))
+/// The field of a result that holds its [`Handle`] until the result is filled in.
+const PARTS: &str = "__parts";
+
+/// An outcome nobody has looked at.
+struct Handle {
+    outcome: Box<Outcome>,
+    shared: Rc<Shared>,
+}
+impl UserData for Handle {}
+
+/// What the wrapper of every function makes a result of.
+pub(crate) fn parts(lua: &Lua, shared: &Rc<Shared>, outcome: Box<Outcome>) -> mlua::Result<MultiValue> {
+    let _unlimited = Unlimited::new(lua);
+    let changed = outcome.changed();
+    let handle = lua.create_userdata(Handle { outcome, shared: Rc::clone(shared) })?;
+    Ok([LuaValue::Integer(3), LuaValue::Boolean(changed), LuaValue::UserData(handle)].into_iter().collect())
+}
+
+/// Fills in a result; true when something was missing.
+pub(crate) fn complete(lua: &Lua, table: &Table) -> mlua::Result<bool> {
+    let LuaValue::UserData(handle) = table.raw_get::<LuaValue>(PARTS)? else { return Ok(false) };
+    let Ok(handle) = handle.borrow::<Handle>() else { return Ok(false) };
+    let _unlimited = Unlimited::new(lua);
+    let frozen = table.is_readonly();
+    table.set_readonly(false);
+    let done =
+        fill(lua, &handle.shared, table, &handle.outcome).and_then(|()| table.raw_set(PARTS, LuaValue::Nil));
+    table.set_readonly(frozen);
+    done.map(|()| true)
+}
+
+/// Is this value, a field of a table, what tells that the table is not filled in?
+pub(crate) fn is_handle(value: &LuaValue) -> bool {
+    matches!(value, LuaValue::UserData(handle) if handle.is::<Handle>())
+}
+
+/// The address of a result that may not be filled in.
+pub(crate) fn address(table: &Table) -> Option<String> {
+    if let LuaValue::UserData(handle) = table.raw_get::<LuaValue>(PARTS).ok()?
+        && let Ok(handle) = handle.borrow::<Handle>()
+    {
+        return Some(handle.outcome.address.to_string());
+    }
+    match table.raw_get::<LuaValue>("address").ok()? {
+        LuaValue::String(text) => Some(text.to_string_lossy()),
+        _ => None,
+    }
+}
+
+/// All fields but `changed`.
+fn fill(lua: &Lua, shared: &Shared, table: &Table, outcome: &Outcome) -> mlua::Result<()> {
+    table.raw_set("message", outcome.message())?;
+    table.raw_set("action", outcome.change.action.as_str())?;
+    table.raw_set("address", outcome.address.to_string())?;
+    table.raw_set("name", outcome.address.id())?;
+    if let Some(state @ Value::Object(_)) = &outcome.state {
+        table.raw_set("attributes", to_lua(lua, state)?)?;
+    }
+    let empty = shared.empty.borrow().clone().filter(|_| outcome.change.diff.attributes().is_empty());
+    table.raw_set("diff", empty.map_or_else(|| differences(lua, outcome), Ok)?)?;
+    if !outcome.notes.is_empty() {
+        table.raw_set("notes", outcome.notes.as_slice())?;
+    }
+    Ok(())
 }
 
 fn differences(lua: &Lua, outcome: &Outcome) -> mlua::Result<Table> {
@@ -55,16 +94,11 @@ fn differences(lua: &Lua, outcome: &Outcome) -> mlua::Result<Table> {
     Ok(list)
 }
 
-/// The result of one call as a table, for use inside others.
-pub(crate) fn table(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Result<Table, crate::fault::Fault> {
-    const NAMES: [&str; 8] =
-        ["changed", "message", "action", "address", "name", "attributes", "diff", "notes"];
+/// The result of one call as a whole table, for use inside others.
+pub(crate) fn table(lua: &Lua, shared: &Shared, outcome: &Outcome) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    if let Answer::Reply(parts) = answer(lua, shared, outcome)? {
-        for (name, value) in NAMES.iter().zip(parts) {
-            table.raw_set(*name, value)?;
-        }
-    }
+    table.raw_set("changed", outcome.changed())?;
+    fill(lua, shared, &table, outcome)?;
     table.set_metatable(shared.reply_meta.borrow().clone())?;
     Ok(table)
 }

@@ -23,8 +23,8 @@ use crate::span::Sources;
 pub(crate) enum Answer {
     /// These values.
     Values(MultiValue),
-    /// The parts of a resource's result.
-    Reply(MultiValue),
+    /// What a resource's result is made of.
+    Reply(Box<sloth_core::body::Outcome>),
     /// What this blocking work will bring.
     Job(Job),
     /// Whatever the one that wakes this coroutine says.
@@ -156,7 +156,11 @@ impl Shared {
     }
 
     fn own<T>(&self, part: impl FnOnce(&Own) -> T) -> mlua::Result<T> {
-        self.own.borrow().as_ref().map(part).ok_or_else(|| mlua::Error::runtime("the language is not there yet"))
+        self.own
+            .borrow()
+            .as_ref()
+            .map(part)
+            .ok_or_else(|| mlua::Error::runtime("the language is not there yet"))
     }
     pub(crate) fn globals(&self) -> mlua::Result<Table> {
         self.own(|own| own.globals.clone())
@@ -324,10 +328,7 @@ impl Shared {
                 values.push_front(LuaValue::Integer(0));
                 Ok(values)
             }
-            Ok(Answer::Reply(mut parts)) => {
-                parts.push_front(LuaValue::Integer(3));
-                Ok(parts)
-            }
+            Ok(Answer::Reply(outcome)) => crate::reply::parts(lua, self, outcome),
             Ok(Answer::Job(job)) => {
                 if self.sched.others_could_run() {
                     let token = self.sched.prepare(job);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::address::HostName;
-use sloth_core::body::{CallError, CommandCall, CommandOutcome, Scope};
+use sloth_core::body::{CallError, CommandCall, CommandOutcome, Outcome, Scope};
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::suggest::nearest;
 use sloth_core::value::Value;
@@ -258,9 +258,9 @@ fn resource(
         crate::declare::call(lua, shared, signature, [LuaValue::Table(table)].into_iter().collect())?;
     match answer {
         Answer::Values(values) => Ok(Answer::Values(values)),
-        Answer::Reply(parts) => like_command(lua, shared, parts),
+        Answer::Reply(outcome) => like_command(lua, shared, &outcome),
         Answer::Job(job) => Ok(Answer::Job(job.then(|lua, shared, answer| match answer? {
-            Answer::Reply(parts) => like_command(lua, shared, parts),
+            Answer::Reply(outcome) => like_command(lua, shared, &outcome),
             other => Ok(other),
         }))),
         other @ Answer::Park => Ok(other),
@@ -268,13 +268,11 @@ fn resource(
 }
 
 /// The result of a resource call with the fields of a command's.
-fn like_command(lua: &Lua, shared: &Shared, parts: MultiValue) -> Native {
-    let table = lua.create_table()?;
-    let mut parts = parts.into_iter();
-    for name in ["changed", "message", "action", "address", "name"] {
-        table.raw_set(name, parts.next())?;
-    }
-    if let Some(LuaValue::Table(attributes)) = parts.next() {
+fn like_command(lua: &Lua, shared: &Shared, outcome: &Outcome) -> Native {
+    let table = crate::reply::table(lua, shared, outcome)?;
+    table.raw_set("notes", LuaValue::Nil)?;
+    if let LuaValue::Table(attributes) = table.raw_get::<LuaValue>("attributes")? {
+        table.raw_set("attributes", LuaValue::Nil)?;
         attributes.for_each(|k: LuaValue, v: LuaValue| {
             if table.raw_get::<LuaValue>(k.clone())?.is_nil() {
                 table.raw_set(k, v)?;
@@ -282,7 +280,6 @@ fn like_command(lua: &Lua, shared: &Shared, parts: MultiValue) -> Native {
             Ok(())
         })?;
     }
-    table.raw_set("diff", parts.next())?;
     for name in ["stdout", "stderr", "output"] {
         if table.raw_get::<LuaValue>(name)?.is_nil() {
             table.raw_set(name, "")?;

@@ -98,8 +98,11 @@ fn wrong(args: &MultiValue, at: usize, function: &str, what: &str, expected: &st
     Fault::argument(format!("{what} of `{function}` must be {expected}, not {got}"))
 }
 
+/// Adds the functions of a module.
+type Fill = fn(&Module<'_>) -> mlua::Result<()>;
+
 /// Modules of the language itself; the catalog adds its operations to them, and modules of its own.
-const MODULES: &[(&str, fn(&Module<'_>) -> mlua::Result<()>)] = &[
+const MODULES: &[(&str, Fill)] = &[
     ("crypto", data::crypto),
     ("data", data::data),
     ("event", stack::event),

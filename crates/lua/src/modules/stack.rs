@@ -1,6 +1,5 @@
 //! `stack` and `event`.
 
-
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::body::{Registered, Registration};
 use sloth_core::desired::Options;

@@ -77,6 +77,49 @@ print(skipped.changed, skipped)
 }
 
 #[test]
+fn results_are_tables_however_they_are_looked_at() {
+    let ran = body(
+        r#"
+local function new(name) return (file.copy{ dest = "/etc/" .. name, content = "x", mode = "0600" }) end
+local function keys(list) table.sort(list) return table.concat(list, " ") end
+local names = {}
+for k, v in pairs(new("pairs")) do table.insert(names, k) end
+print(keys(names))
+names = {}
+for k, v in new("iter") do table.insert(names, k) end
+print(keys(names))
+print(type(new("type")), #new("length"), typeof(new("type2")))
+print(json.encode(new("json")))
+print(json.encode({ nested = { new("nested") } }))
+print(table.freeze(new("frozen")).message, new("attribute").mode, new("nothing").nothing)
+print(tostring(table.clone(new("clone"))), new("equal") == new("equal"))
+state.set("kept", new("kept"))
+local late = new("late")
+late.message = "mine"
+print(late.address, late.message)
+print(pcall(pairs, nil))
+local ok, e = pcall(function() for k in pairs(nil) do end end)
+print(e)
+"#,
+    );
+    ran.all_good();
+    let said = ran.said().into_iter().filter(|line| !line.contains(" file.copy "));
+    let said: Vec<String> = said.map(|line| line.replace('\t', " | ")).collect();
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    print: action address attributes changed diff message name
+    print: action address attributes changed diff message name
+    print: table | 0 | table
+    print: {"action":"create","address":"file:/etc/json","attributes":{"content":"x","mode":"0600","path":"/etc/json"},"changed":true,"diff":{},"message":"file:/etc/json created (new)","name":"/etc/json"}
+    print: {"nested":[{"action":"create","address":"file:/etc/nested","attributes":{"content":"x","mode":"0600","path":"/etc/nested"},"changed":true,"diff":{},"message":"file:/etc/nested created (new)","name":"/etc/nested"}]}
+    print: file:/etc/frozen created (new) | 0600 | nil
+    print: file:/etc/clone created (new) | false
+    print: file:/etc/late | mine
+    print: false | invalid argument #1 to 'pairs' (table expected, got nil)
+    print: test.sloth:21: invalid argument #1 to 'pairs' (table expected, got nil)
+    "#);
+}
+
+#[test]
 fn failures_raise_values_with_fields() {
     let ran = body(
         r#"
