@@ -86,12 +86,12 @@ pub(crate) fn recover(
     let mut replay = Replay::default();
     let mut report = Vec::new();
     let mut settled = Vec::new();
-    let ended = ended_runs(ctx, &steps)?;
+    let fates = Fates::of(ctx, stack, &steps)?;
     for step in steps {
-        if ended.contains(&step.run) && matches!(step.intention.subject, Subject::Command { .. }) {
+        replay.runs.insert(step.run.clone());
+        if fates.is_over(&step) {
             continue;
         }
-        replay.runs.insert(step.run.clone());
         match &step.intention.subject {
             Subject::Command { key, .. } => {
                 let id = step_id(&step.run, step.intention.seq);
@@ -129,10 +129,6 @@ pub(crate) fn recover(
     }
     commit(ctx, stack, lease, &settled)?;
     let journal = ctx.store.journal();
-    for run in ended.difference(&replay.unknown) {
-        journal.close(run)?;
-        replay.runs.remove(run);
-    }
     for item in &settled {
         if !matches!(item.verdict, Verdict::Unknown) {
             journal.resolve(&item.step.run, item.step.intention.seq)?;
@@ -148,17 +144,46 @@ pub(crate) fn recover(
     Ok((replay, report))
 }
 
-/// Runs that came to their end and could not clear their journal: their commands are nothing to continue from.
-fn ended_runs(ctx: &Context, steps: &[OpenStep]) -> Result<BTreeSet<RunId>, EngineError> {
-    let view = ctx.store.view()?;
-    let mut ended = BTreeSet::new();
-    for run in steps.iter().map(|s| &s.run).collect::<BTreeSet<_>>() {
-        let status = view.run_get(run)?.map(|r| r.status);
-        if status.is_some_and(|s| !matches!(s, RunStatus::Running | RunStatus::Crashed)) {
-            ended.insert(run.clone());
+/// What is known of the runs that left steps behind.
+struct Fates {
+    /// Came to their end and could not clear their journal: their commands are nothing to continue from.
+    ended: BTreeSet<RunId>,
+    /// Were continued by a run that completed: what they had done is done.
+    continued: BTreeSet<RunId>,
+}
+
+impl Fates {
+    fn of(ctx: &Context, stack: &Stack, steps: &[OpenStep]) -> Result<Self, EngineError> {
+        let view = ctx.store.view()?;
+        let mut fates = Self { ended: BTreeSet::new(), continued: BTreeSet::new() };
+        let ids: BTreeSet<&RunId> = steps.iter().map(|s| &s.run).collect();
+        if ids.is_empty() {
+            return Ok(fates);
         }
+        let last_completed = view
+            .run_list(&stack.id, 64)?
+            .into_iter()
+            .filter(|r| r.status == RunStatus::Completed)
+            .map(|r| r.started_at)
+            .max();
+        for id in ids {
+            let Some(run) = view.run_get(id)? else { continue };
+            if !matches!(run.status, RunStatus::Running | RunStatus::Crashed) {
+                fates.ended.insert(id.clone());
+            }
+            if last_completed.is_some_and(|at| at > run.started_at) {
+                fates.continued.insert(id.clone());
+            }
+        }
+        Ok(fates)
     }
-    Ok(ended)
+    /// Is this a command that no later run has to know about?
+    fn is_over(&self, step: &OpenStep) -> bool {
+        let command = matches!(step.intention.subject, Subject::Command { .. });
+        command
+            && (self.ended.contains(&step.run)
+                || (step.finished.is_some() && self.continued.contains(&step.run)))
+    }
 }
 
 /// Finds out what became of a resource step by looking.
@@ -312,13 +337,10 @@ pub struct OpenStepInfo {
 /// The store failed.
 pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
     let steps = ctx.store.journal().open_steps(&stack.id)?;
-    let ended = ended_runs(ctx, &steps)?;
+    let fates = Fates::of(ctx, stack, &steps)?;
     Ok(steps
         .into_iter()
-        .filter(|step| {
-            let command = matches!(step.intention.subject, Subject::Command { .. });
-            !(command && ended.contains(&step.run))
-        })
+        .filter(|step| !fates.is_over(step))
         .map(|step| OpenStepInfo {
             id: step_id(&step.run, step.intention.seq),
             run: step.run.to_string(),
