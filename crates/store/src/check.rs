@@ -53,15 +53,16 @@ impl Findings {
 /// Checks; see the port.
 pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
     let mut found = Findings { list: Vec::new(), counts: HashMap::new() };
-    let conn = shared.reader()?;
+    let reader = shared.reader()?;
+    let conn = reader.conn();
     conn.execute_batch("BEGIN")?;
-    around(shared, &conn, &mut found)?;
+    around(shared, conn, &mut found)?;
     let inside = [
-        ("unreadable", structure(&conn, deep, &mut found)),
-        ("rows-unreadable", rows(&conn, deep, &mut found)),
-        ("chain-unreadable", chains(&conn, &mut found)),
-        ("events-unreadable", gaps(&conn, &mut found)),
-        ("leases-unreadable", stale_leases(shared, &conn, &mut found)),
+        ("unreadable", structure(conn, deep, &mut found)),
+        ("rows-unreadable", rows(conn, deep, &mut found)),
+        ("chain-unreadable", chains(conn, &mut found)),
+        ("events-unreadable", gaps(conn, &mut found)),
+        ("leases-unreadable", stale_leases(shared, conn, &mut found)),
     ];
     for (code, result) in inside {
         match result {
@@ -73,7 +74,7 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
             Err(failure) => return Err(failure),
         }
     }
-    shared.keep_reader(conn);
+    shared.keep_reader(reader);
     Ok(found.list)
 }
 

@@ -11,11 +11,14 @@ use rusqlite::{Connection, OpenFlags};
 use sloth_core::store::{StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
+use crate::mark;
 
 /// `SLTH`: the file is ours.
 pub const APPLICATION_ID: i64 = 0x534C_5448;
-/// The write-ahead log is carried over into the database when it has grown to so many pages.
-pub const CHECKPOINT_PAGES: u32 = 1000;
+/// The write-ahead log is carried over into the database in the middle of a process when it has grown to so many pages.
+pub const CHECKPOINT_PAGES: u32 = 4000;
+/// A process that ends leaves no more pages of log than this: the next one has to read them all.
+pub const LEFT_PAGES: u32 = 192;
 
 const LENGTH_LIMIT: i32 = 64 * 1024 * 1024;
 const STATEMENTS: usize = 192;
@@ -89,17 +92,18 @@ pub fn immutable(path: &Path) -> Outcome<Connection> {
     Ok(conn)
 }
 
-/// The one connection of this process that writes.
+/// A connection that can write. One of them at a time does.
 pub struct Writer {
     /// The connection.
     pub conn: Connection,
     frames: Arc<AtomicU32>,
     restart: bool,
     wait: Wait,
+    ready: bool,
 }
 
 impl Writer {
-    /// Opens it. The file has to exist.
+    /// Opens it. The file has to exist; nothing is written before [`Writer::make_ready`].
     pub fn open(path: &Path) -> Outcome<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -112,6 +116,28 @@ impl Writer {
             "PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; \
              PRAGMA cache_size=-16384;",
         )?;
+        let frames = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&frames);
+        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { conn, frames, restart: false, wait: Wait::Durable, ready: false })
+    }
+
+    /// Makes sure, once, that it may write. A connection that was opened only to look changes nothing in the file.
+    pub fn make_ready(&mut self, path: &Path) -> Outcome<()> {
+        if !self.ready {
+            self.keep_a_log(path)?;
+            mark::verify(path, &self.conn)?;
+            self.ready = true;
+        }
+        Ok(())
+    }
+
+    /// Switches the file to a write-ahead log, if it is not so already.
+    pub fn keep_a_log(&self, path: &Path) -> Outcome<()> {
+        let conn = &self.conn;
         let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
         if mode != "wal" {
             let mode: String = conn.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
@@ -123,13 +149,7 @@ impl Writer {
                 .into());
             }
         }
-        let frames = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&frames);
-        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
-            Ok(())
-        }))?;
-        Ok(Self { conn, frames, restart: false, wait: Wait::Durable })
+        Ok(())
     }
 
     /// Begins a transaction. Whether its commit waits for the disk cannot change inside of it. The statement works while
@@ -175,9 +195,12 @@ impl Writer {
         }
     }
 
-    /// After a checkpoint the next write begins the log anew. Somebody has to write, or the next process reads all of
-    /// the old log once more and carries it over again.
+    /// Leaves a short log. After a checkpoint the next write begins the log anew; somebody has to write, or the next
+    /// process reads all of the old log once more and carries it over again.
     pub fn rest(&mut self) {
+        if !self.restart && self.frames.load(Ordering::Relaxed) >= LEFT_PAGES {
+            self.checkpoint();
+        }
         if !self.restart {
             return;
         }

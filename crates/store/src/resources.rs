@@ -47,8 +47,8 @@ const BRING_BACK: &str = "INSERT OR REPLACE INTO resource_rows \
                             FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const UNEND: &str = "DELETE FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM stacks WHERE id <> ?1 AND deleted_at IS NULL)";
-const OWNER: &str = "SELECT s.name FROM resource_rows r JOIN stacks s ON s.num = r.stack \
-                     WHERE r.address = ?1 AND s.id <> ?2 AND s.deleted_at IS NULL ORDER BY s.num LIMIT 1";
+const OWNER: &str = "SELECT name FROM stacks WHERE id <> ?2 AND deleted_at IS NULL AND EXISTS (\
+                       SELECT 1 FROM resource_rows WHERE stack = num AND address = ?1) ORDER BY num LIMIT 1";
 
 impl Session<'_> {
     /// All records of a stack at one point.

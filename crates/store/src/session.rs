@@ -13,7 +13,7 @@ use sloth_core::store::{
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
-use crate::sqlite::{Lent, Shared};
+use crate::sqlite::{Lent, Reader, Shared};
 use crate::{mark, operations, versions};
 
 /// What the store itself knows about a stack.
@@ -94,7 +94,7 @@ impl Writing {
 }
 
 enum Link<'s> {
-    Read(Option<Connection>),
+    Read(Option<Reader>),
     Write(Lent<'s>),
 }
 
@@ -153,11 +153,12 @@ pub fn digest_of(bytes: &[u8]) -> Outcome<Digest> {
 impl<'s> Session<'s> {
     /// A consistent picture of now.
     pub fn view(shared: &'s Shared) -> Outcome<Self> {
-        let conn = shared.reader()?;
+        let reader = shared.reader()?;
+        let conn = reader.conn();
         conn.prepare_cached("BEGIN")?.execute([])?;
         // The picture is taken by the first read, so that is done here.
         conn.prepare_cached("PRAGMA user_version")?.query_row([], |_| Ok(()))?;
-        Ok(Self { shared, link: Link::Read(Some(conn)), writing: None, known: RefCell::default() })
+        Ok(Self { shared, link: Link::Read(Some(reader)), writing: None, known: RefCell::default() })
     }
 
     /// Begins a change.
@@ -184,7 +185,7 @@ impl<'s> Session<'s> {
     /// The connection to ask.
     pub fn conn(&self) -> Outcome<&Connection> {
         match &self.link {
-            Link::Read(Some(conn)) => Ok(conn),
+            Link::Read(Some(reader)) => Ok(reader.conn()),
             Link::Read(None) => Err(Failure::bad("the view has ended")),
             Link::Write(lent) => lent.conn(),
         }
@@ -448,10 +449,10 @@ impl Txn for Session<'_> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        if let Link::Read(conn) = &mut self.link
-            && let Some(conn) = conn.take()
+        if let Link::Read(reader) = &mut self.link
+            && let Some(reader) = reader.take()
         {
-            self.shared.keep_reader(conn);
+            self.shared.keep_reader(reader);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The store on SQLite: opening it, who holds its connections, and the port.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,8 +62,10 @@ pub struct Shared {
     readers: Mutex<Vec<Connection>>,
     pen: Mutex<Pen>,
     pen_back: Condvar,
+    /// Was a connection that can write opened before?
+    started: AtomicBool,
     pub files: RunFiles,
-    pub unflushed: std::sync::atomic::AtomicBool,
+    pub unflushed: AtomicBool,
 }
 
 /// The one writer: here, or lent out.
@@ -103,6 +106,22 @@ impl Drop for Lent<'_> {
         }
         *self.shared.pen() = Pen::Here(self.writer.take());
         self.shared.pen_back.notify_one();
+    }
+}
+
+/// A connection to read with: one that can do nothing else, or the writer while nobody writes. Opening costs more than most
+/// questions, so a process that reads and then writes does both on one connection.
+pub enum Reader {
+    Plain(Connection),
+    Pen(Box<Writer>),
+}
+
+impl Reader {
+    pub fn conn(&self) -> &Connection {
+        match self {
+            Self::Plain(conn) => conn,
+            Self::Pen(writer) => &writer.conn,
+        }
     }
 }
 
@@ -155,18 +174,49 @@ impl Shared {
     }
 
     /// A connection for reading; give it back with [`Shared::keep_reader`].
-    pub fn reader(&self) -> Outcome<Connection> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match kept {
-            Some(conn) => Ok(conn),
-            None => open_reader(&self.path),
+    pub fn reader(&self) -> Outcome<Reader> {
+        if let Some(writer) = self.idle_writer() {
+            return Ok(Reader::Pen(writer));
         }
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Reader::Plain(match kept {
+            Some(conn) => conn,
+            None => open_reader(&self.path)?,
+        }))
     }
 
-    pub fn keep_reader(&self, conn: Connection) {
+    /// The writer, if nobody has it. Whoever wants to write in the meantime opens another one and does not wait.
+    fn idle_writer(&self) -> Option<Box<Writer>> {
+        if self.read_only || self.newer.is_some() {
+            return None;
+        }
+        let Pen::Here(slot) = &mut *self.pen() else { return None };
+        if let Some(writer) = slot.take() {
+            return Some(writer);
+        }
+        if self.started.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let writer = Writer::open(&self.path).ok()?;
+        let seen = writer.conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        seen.is_ok().then(|| Box::new(writer))
+    }
+
+    pub fn keep_reader(&self, reader: Reader) {
+        let conn = reader.conn();
         if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
             return;
         }
+        let conn = match reader {
+            Reader::Plain(conn) => conn,
+            Reader::Pen(writer) => match &mut *self.pen() {
+                Pen::Here(slot @ None) => {
+                    *slot = Some(writer);
+                    return;
+                }
+                _ => writer.conn,
+            },
+        };
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < IDLE_READERS {
             readers.push(conn);
@@ -175,12 +225,12 @@ impl Shared {
 
     /// Reads outside of a transaction.
     pub fn read<T>(&self, ask: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
-        let conn = self.reader()?;
-        let answer = ask(&conn);
+        let reader = self.reader()?;
+        let answer = ask(reader.conn());
         if answer.as_ref().is_err_and(Failure::is_disk) {
             return answer;
         }
-        self.keep_reader(conn);
+        self.keep_reader(reader);
         answer
     }
 
@@ -208,11 +258,12 @@ impl Shared {
         drop(pen);
         let mut lent = Lent { shared: self, writer: kept };
         if lent.writer.is_none() {
-            let writer = Writer::open(&self.path)?;
-            mark::verify(&self.path, &writer.conn)?;
-            lent.writer = Some(Box::new(writer));
+            self.started.store(true, Ordering::Relaxed);
+            lent.writer = Some(Box::new(Writer::open(&self.path)?));
         }
-        lent.writer()?.begin(wait)?;
+        let writer = lent.writer()?;
+        writer.make_ready(&self.path)?;
+        writer.begin(wait)?;
         Ok(lent)
     }
 
@@ -226,7 +277,6 @@ impl Shared {
 
     /// Ends the transaction of the lent writer.
     pub fn commit(&self, lent: &mut Lent<'_>) -> Outcome<()> {
-        use std::sync::atomic::Ordering;
         let writer = lent.writer()?;
         let durable = writer.wait() == Wait::Durable;
         match writer.commit() {
@@ -339,7 +389,8 @@ impl SqliteStore {
             readers: Mutex::new(vec![reader]),
             pen: Mutex::new(Pen::Here(None)),
             pen_back: Condvar::new(),
-            unflushed: std::sync::atomic::AtomicBool::new(false),
+            started: AtomicBool::new(false),
+            unflushed: AtomicBool::new(false),
         };
         Ok(Self { shared })
     }

@@ -82,6 +82,7 @@ fn look_against(conn: &Connection, known: u64) -> Outcome<State> {
 /// Makes the tables in an empty file. Several processes may do so at once; one does the work.
 pub fn create(path: &Path, clock: &dyn Clock) -> Outcome<()> {
     let mut writer = Writer::open(path)?;
+    writer.keep_a_log(path)?;
     let conn = &writer.conn;
     conn.execute_batch("BEGIN IMMEDIATE")?;
     if pragma(conn, "user_version")? != 0 {
@@ -122,7 +123,7 @@ pub fn migrate(path: &Path, clock: &dyn Clock) -> Outcome<()> {
 
 fn migrate_by(path: &Path, clock: &dyn Clock, steps: &[&str]) -> Outcome<()> {
     let mut writer = Writer::open(path)?;
-    mark::verify(path, &writer.conn)?;
+    writer.make_ready(path)?;
     let before = pragma(&writer.conn, "user_version")?;
     let copy = files::beside(path, &format!(".before-{}-{}", steps.len(), clock.now().as_nanos()));
     backup::take(path, &copy)?;

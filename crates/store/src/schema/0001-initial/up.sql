@@ -46,7 +46,6 @@ CREATE TABLE resource_rows (
   body TEXT NOT NULL,
   PRIMARY KEY (stack, address)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX resource_rows_address ON resource_rows (address);
 
 -- Records that ended: valid from `from_version` up to, but not in, `to_version`.
 CREATE TABLE resource_history (
