@@ -13,6 +13,7 @@ use sloth_core::event::{Event, EventType, Severity};
 use sloth_core::id::RunId;
 use sloth_core::journal::{Intention, Subject};
 use sloth_core::lease::Lease;
+use sloth_core::recorded::Recorded;
 use sloth_core::store::{Intent, OperationRecord, Seal, Store, VersionAt, Wait};
 use sloth_core::value::Value;
 use sloth_store::{Location, OpenOptions, SqliteStore};
@@ -60,11 +61,16 @@ fn event() -> Event {
     }
 }
 
-fn fill(store: &dyn Store, lease: &Lease, count: i64, round: i64, wait: Wait) {
+/// One run's worth of records, made beforehand.
+fn records(count: i64, round: i64) -> Vec<Recorded> {
+    (0..count).map(|n| laws::record(&format!("srv/data/r{n:05}"), round)).collect()
+}
+
+fn fill(store: &dyn Store, lease: &Lease, records: &[Recorded], event: &Event, wait: Wait) {
     let mut txn = store.begin(Intent { wait, ..laws::intent(lease, None) }).unwrap();
-    for n in 0..count {
-        txn.resource_put(&laws::record(&format!("srv/data/r{n:05}"), round)).unwrap();
-        txn.event_append(Some(&lease.stack), &event()).unwrap();
+    for record in records {
+        txn.resource_put(record).unwrap();
+        txn.event_append(Some(&lease.stack), event).unwrap();
     }
     txn.commit(laws::version()).unwrap();
 }
@@ -103,6 +109,7 @@ fn main() {
     let lease = |n: usize| store.leases().acquire(&laws::request(&stacks[n].id, "probe"), &|| false).unwrap();
     let (big, small, huge) = (lease(0), lease(1), lease(2));
 
+    let happened = event();
     for (name, wait) in [("durable", Wait::Durable), ("fast", Wait::Fast)] {
         for n in 0..5 {
             let stack = laws_stack(&clock, &format!("{name}{n}"));
@@ -110,8 +117,9 @@ fn main() {
             txn.stack_insert(&stack).unwrap();
             txn.commit(Seal::Pending).unwrap();
             let lease = store.leases().acquire(&laws::request(&stack.id, "probe"), &|| false).unwrap();
+            let made = records(5000, 1);
             let (start, busy) = (Instant::now(), cpu());
-            fill(&store, &lease, 5000, 1, wait);
+            fill(&store, &lease, &made, &happened, wait);
             println!("processor {:.2} ms", micros(cpu().saturating_sub(busy)) / 1e3);
             println!(
                 "write 5000 new records + 5000 events + seal, {name}: {:.2} ms",
@@ -119,16 +127,17 @@ fn main() {
             );
         }
         for round in 0..2 {
+            let made = records(5000, round + if wait == Wait::Fast { 10 } else { 0 });
             let start = Instant::now();
-            fill(&store, &big, 5000, round + if wait == Wait::Fast { 10 } else { 0 }, wait);
+            fill(&store, &big, &made, &happened, wait);
             println!(
                 "write 5000 records + 5000 events + seal, {name}, round {round}: {:.2} ms",
                 micros(start.elapsed()) / 1e3
             );
         }
     }
-    fill(&store, &small, 100, 0, Wait::Durable);
-    fill(&store, &huge, 10_000, 0, Wait::Durable);
+    fill(&store, &small, &records(100, 0), &happened, Wait::Durable);
+    fill(&store, &huge, &records(10_000, 0), &happened, Wait::Durable);
     median("list 5000 records (view)", 30, |_| {
         let found = store.view().unwrap().resource_list(&big.stack, VersionAt::Head).unwrap();
         assert_eq!(found.len(), 5000);

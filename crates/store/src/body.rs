@@ -91,7 +91,9 @@ pub fn write(recorded: &Recorded) -> Outcome<String> {
         state: state.as_ref(),
         task,
     };
-    Ok(serde_json::to_string(&body)?)
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, &body)?;
+    String::from_utf8(text).map_err(|_| Failure::bad("a record is not text"))
 }
 
 #[derive(Deserialize)]

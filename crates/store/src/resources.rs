@@ -28,7 +28,7 @@ const GET_AT: &str = "SELECT created_at, updated_at, body FROM resource_rows \
                       SELECT created_at, updated_at, body FROM resource_history \
                         WHERE stack = ?1 AND to_version > ?2 AND address = ?3 AND from_version <= ?2";
 const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (stack, address) DO NOTHING";
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const FIND: &str = "SELECT from_version, digest FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const END: &str = "INSERT INTO resource_history \
                      (stack, to_version, address, from_version, created_at, updated_at, digest, body) \
@@ -127,7 +127,8 @@ impl Session<'_> {
         let key = (Part::Resource, address);
         let address = &key.1;
         // What was changed and is put back to what it was at the head has not changed.
-        if (stack.pending || writing.changes.contains_key(&key))
+        let changed = stack.pending || writing.changes.contains_key(&key);
+        if changed
             && conn
                 .prepare_cached(ENDED_SAME)?
                 .query_row(params![num, next, address, digest.as_bytes()], |row| row.get::<_, bool>(0))?
@@ -138,17 +139,23 @@ impl Session<'_> {
             return Ok(());
         }
         let row = params![num, address, next, created, updated, digest.as_bytes(), text];
-        if conn.prepare_cached(INSERT)?.execute(row)? == 0 {
-            let (from, old): (u64, [u8; 32]) = conn
-                .prepare_cached(FIND)?
-                .query_row(params![num, address], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if old == *digest.as_bytes() {
-                return Ok(());
+        let found: Option<(u64, [u8; 32])> = if stack.count == 0 && !changed {
+            None
+        } else {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            conn.prepare_cached(FIND)?.query_row(params![num, address], read).optional()?
+        };
+        match found {
+            None => {
+                conn.prepare_cached(INSERT)?.execute(row)?;
             }
-            if from < next {
-                conn.prepare_cached(END)?.execute(params![num, address, next])?;
+            Some((_, old)) if old == *digest.as_bytes() => return Ok(()),
+            Some((from, _)) => {
+                if from < next {
+                    conn.prepare_cached(END)?.execute(params![num, address, next])?;
+                }
+                conn.prepare_cached(REPLACE)?.execute(row)?;
             }
-            conn.prepare_cached(REPLACE)?.execute(row)?;
         }
         writing.changes.insert(key, Net::Written(digest));
         Ok(())

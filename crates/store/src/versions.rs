@@ -1,5 +1,6 @@
 //! Versions: how one is born, and the history of a stack.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -25,7 +26,10 @@ pub struct Made {
 }
 
 /// Changes of the pending version, those of earlier commits included.
-pub fn all_changes(conn: &Connection, stack: &StackRow, mine: &Changes) -> Outcome<Changes> {
+pub fn all_changes<'c>(conn: &Connection, stack: &StackRow, mine: &'c Changes) -> Outcome<Cow<'c, Changes>> {
+    if !stack.pending && mine.values().all(|net| *net != Net::Nothing) {
+        return Ok(Cow::Borrowed(mine));
+    }
     let mut all = Changes::new();
     if stack.pending {
         let sql = "SELECT kind, name, digest FROM pending_changes WHERE stack = ?1";
@@ -49,7 +53,7 @@ pub fn all_changes(conn: &Connection, stack: &StackRow, mine: &Changes) -> Outco
     }
     all.extend(mine.iter().map(|(key, net)| (key.clone(), *net)));
     all.retain(|_, net| *net != Net::Nothing);
-    Ok(all)
+    Ok(Cow::Owned(all))
 }
 
 /// Remembers the changes of a commit that seals nothing. Says whether a version is pending now.
