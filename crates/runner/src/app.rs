@@ -34,6 +34,7 @@ pub struct App {
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
+    warned: Cell<bool>,
 }
 
 impl App {
@@ -49,6 +50,7 @@ impl App {
             config: OnceCell::new(),
             store: OnceCell::new(),
             about: RefCell::new(None),
+            warned: Cell::new(false),
         }
     }
 
@@ -131,7 +133,21 @@ impl App {
     /// # Errors
     /// The store cannot be opened.
     pub fn context(&self, stack: Option<&str>) -> Result<Context, CommandError> {
+        self.warn_of_config()?;
         self.context_with(stack, Arc::new(Deaf), Stop::new())
+    }
+
+    /// Says once, before something is changed, which part of the configuration is not carried out.
+    ///
+    /// # Errors
+    /// The configuration is not valid.
+    pub fn warn_of_config(&self) -> Result<(), CommandError> {
+        if self.config()?.snapshot_retention.is_some() && !self.warned.replace(true) {
+            self.out.warn(
+                "`stacks.snapshot_retention` is configured, but this version removes no old versions; all are kept",
+            );
+        }
+        Ok(())
     }
 
     /// What verbs need, with a listener and a switch.

@@ -10,7 +10,7 @@ use sloth_core::value::{Map, Value};
 use crate::env;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::parse;
+use crate::{files, parse};
 
 /// Where the system-wide files are.
 pub const SYSTEM_DIR: &str = "/etc/sloth-runner";
@@ -28,6 +28,8 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// `stacks.max_concurrent_executions`: most tasks of one run at a time.
     pub max_concurrent_executions: Option<u32>,
+    /// `stacks.snapshot_retention`: asked for, and not carried out by this version.
+    pub snapshot_retention: Option<Duration>,
 }
 
 impl Default for Config {
@@ -38,18 +40,49 @@ impl Default for Config {
             lease_ttl: PROCESS_TTL,
             lock_timeout: Duration::from_secs(3600),
             max_concurrent_executions: None,
+            snapshot_retention: None,
         }
     }
 }
 
-const STACK_KEYS: [&str; 7] = [
-    "auto_lock",
-    "auto_snapshot",
-    "database_path",
-    "lease_ttl",
-    "lock_timeout",
-    "max_concurrent_executions",
-    "snapshot_retention",
+/// A key below `stacks`.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Name.
+    pub name: &'static str,
+    /// What it takes and what it does.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the test that writes docs/reference/config.md")
+    )]
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, doc: &'static str) -> Key {
+    Key { name, doc }
+}
+
+/// Every key below `stacks`, by name.
+pub const STACK_KEYS: [Key; 7] = [
+    key("auto_lock", "`true`; `false` is an error, because every change takes the lock of its stack"),
+    key("auto_snapshot", "`true` or `false`: make a version before each `run` [default: false]"),
+    key("database_path", "A path or an URL: the database, when `--db` and `SLOTH_RUNNER_DB` do not name one"),
+    key(
+        "lease_ttl",
+        "A duration of at least `1s`: how long a running command holds its stack without a sign of life [default: 30s]",
+    ),
+    key(
+        "lock_timeout",
+        "A duration: how long a lock taken with `stack lock acquire` lasts without `--ttl` [default: 1h]",
+    ),
+    key(
+        "max_concurrent_executions",
+        "A whole number from 1 on: most tasks of one run at a time, whatever the workflow or `--parallel` say [default: no limit]",
+    ),
+    key(
+        "snapshot_retention",
+        "A duration such as `30d`; accepted with a warning, because this version removes no old versions",
+    ),
 ];
 
 impl Config {
@@ -60,23 +93,24 @@ impl Config {
     pub fn load(named: Option<&Path>) -> Result<Self, CommandError> {
         let mut config = Self::default();
         if let Some(path) = named.map(Path::to_path_buf).or_else(|| env::path(env::CONFIG)) {
-            let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
+            let text = files::read_text(&path).map_err(|e| unreadable("configuration", &path, &e))?;
             config.overlay(&text, &path)?;
             return Ok(config);
         }
         let user = env::path(env::HOME).map(|home| home.join(".sloth-runner/config.yaml"));
         for path in [Some(PathBuf::from(SYSTEM_DIR).join("config.yaml")), user].into_iter().flatten() {
-            match std::fs::read_to_string(&path) {
+            match files::read_text(&path) {
                 Ok(text) => config.overlay(&text, &path)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unreadable(&path, &error)),
+                Err(error) => return Err(unreadable("configuration", &path, &error)),
             }
         }
         Ok(config)
     }
 
     fn overlay(&mut self, text: &str, path: &Path) -> Result<(), CommandError> {
-        let value = yaml(text).map_err(|why| invalid(path, "is not YAML").cause(why))?;
+        let value = yaml(text)
+            .map_err(|why| not_yaml(&format!("the configuration `{}`", path.display()), path, &why))?;
         for (name, value) in object(value, path, "the file")? {
             if name != "stacks" {
                 return Err(unknown(path, &name, &["stacks"]));
@@ -99,7 +133,13 @@ impl Config {
             || text().and_then(|t| parse::duration(&t).ok()).ok_or_else(|| wrong("a duration such as `1h`"));
         let flag = || value.as_bool().ok_or_else(|| wrong("`true` or `false`"));
         match key {
-            "auto_lock" => flag().map(|_| ()),
+            "auto_lock" => match flag()? {
+                true => Ok(()),
+                false => {
+                    Err(invalid(path, "has `stacks.auto_lock: false`, and locking cannot be switched off")
+                        .hint("remove the key: every change takes the lock of its stack and gives it back"))
+                }
+            },
             "auto_snapshot" => flag().map(|on| self.auto_snapshot = on),
             "database_path" => {
                 let text = value.as_str().filter(|t| !t.is_empty()).ok_or_else(|| wrong("a path"))?;
@@ -118,11 +158,16 @@ impl Config {
             "lock_timeout" => time().map(|t| self.lock_timeout = t),
             "max_concurrent_executions" => {
                 let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
-                self.max_concurrent_executions = Some(number.ok_or_else(|| wrong("a number from 1 on"))?);
+                self.max_concurrent_executions =
+                    Some(number.ok_or_else(|| wrong("a whole number from 1 to 4294967295"))?);
                 Ok(())
             }
-            "snapshot_retention" => time().map(|_| ()),
-            _ => Err(unknown(path, &format!("stacks.{key}"), &STACK_KEYS.map(|k| format!("stacks.{k}")))),
+            "snapshot_retention" => time().map(|t| self.snapshot_retention = Some(t)),
+            _ => Err(unknown(
+                path,
+                &format!("stacks.{key}"),
+                &STACK_KEYS.map(|k| format!("stacks.{}", k.name)),
+            )),
         }
     }
 }
@@ -138,6 +183,31 @@ pub fn yaml(text: &str) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|e| e.to_string())
 }
 
+/// A text that is not YAML: what is wrong with it, and where.
+pub fn not_yaml(subject: &str, path: &Path, why: &str) -> CommandError {
+    let (first, excerpt) = why.split_once('\n').unwrap_or((why, ""));
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    // `line 3 column 1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable`
+    let what = match first.split_once(": ") {
+        Some((place, what)) if place.starts_with("line ") => what,
+        _ => first,
+    };
+    // The library gives advice to programmers, and names its own limits.
+    let plain = match what {
+        w if w.starts_with("budget breached") || w.starts_with("recursion limit") => {
+            "it is nested too deeply or unfolds into too much"
+        }
+        w if w.starts_with("recursive references") => "an anchor holds itself",
+        w if w.starts_with("multiple YAML documents") => "it holds more than one document",
+        w => w.split([';', ',']).next().unwrap_or(w),
+    };
+    let error = CommandError::new(Exit::Invalid, format!("{subject} cannot be read as YAML: {plain}"));
+    let excerpt = excerpt.replace(what, plain).replace("--> <input>:", &format!("--> {}:", path.display()));
+    // Where an anchor was defined and used again follows, once for each step of the way.
+    let excerpt = excerpt.split("\n  | This value comes").next().unwrap_or_default();
+    if excerpt.trim().is_empty() { error } else { error.excerpt(excerpt) }
+}
+
 fn object(value: Value, path: &Path, what: &str) -> Result<Map, CommandError> {
     match value {
         Value::Object(map) => Ok(map),
@@ -146,9 +216,15 @@ fn object(value: Value, path: &Path, what: &str) -> Result<Map, CommandError> {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
-    let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    CommandError::new(exit, format!("could not read the configuration `{}`", path.display())).system(error)
+/// A file that cannot be read.
+pub fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> CommandError {
+    use std::io::ErrorKind;
+    let exit = match error.kind() {
+        ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::InvalidData | ErrorKind::IsADirectory | ErrorKind::FileTooLarge => Exit::Invalid,
+        _ => Exit::Failed,
+    };
+    CommandError::new(exit, format!("could not read the {what} `{}`", path.display())).system(error)
 }
 
 fn invalid(path: &Path, what: &str) -> CommandError {
@@ -194,6 +270,8 @@ mod tests {
         assert_eq!(config.database_path.as_deref(), Some("/etc/sloth-runner/stacks.db"));
         assert!(config.auto_snapshot);
         assert_eq!(config.max_concurrent_executions, Some(10));
+        assert_eq!(config.snapshot_retention, Some(Duration::from_secs(30 * 86_400)));
+        assert!(STACK_KEYS.is_sorted_by_key(|k| k.name), "the registry is alphabetical");
         assert_eq!(read("").unwrap(), Config::default());
     }
 
@@ -203,6 +281,7 @@ mod tests {
             read("stacks:\n  lock_timout: 1h\n").unwrap_err().contains("did you mean `stacks.lock_timeout`?")
         );
         assert!(read("stack:\n  a: 1\n").unwrap_err().contains("did you mean `stacks`?"));
+        assert!(read("stacks:\n  auto_lock: false\n").unwrap_err().contains("cannot be switched off"));
         assert!(read("stacks:\n  lock_timeout: soon\n").unwrap_err().contains("not a duration"));
         assert!(read("stacks: [1]\n").is_err() && read("a: b: c").is_err() && read("just text").is_err());
     }

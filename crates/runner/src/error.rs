@@ -93,13 +93,25 @@ impl CommandError {
     /// Adds the system's words, without its number.
     pub fn system(self, error: &std::io::Error) -> Self {
         let text = error.to_string();
-        let words = text.split(" (os error").next().unwrap_or_default().to_lowercase();
-        self.cause(words)
+        match text.split_once(" (os error") {
+            Some((words, _)) => self.cause(words.to_lowercase()),
+            None => self.cause(text),
+        }
     }
     /// Adds a prepared text with places and excerpts.
     pub fn excerpt(self, text: impl Into<String>) -> Self {
         let mut words = self.words();
         words.excerpt = Some(text.into());
+        Self::Said(words)
+    }
+    /// Names the file it is about, unless that is said already.
+    pub fn in_file(self, path: &std::path::Path) -> Self {
+        let mut words = self.words();
+        let name = path.display().to_string();
+        let said = |text: &str| text.contains(&name);
+        if !said(&words.message) && !words.excerpt.as_deref().is_some_and(said) {
+            words.message = format!("`{name}` cannot be loaded: {}", words.message);
+        }
         Self::Said(words)
     }
     /// The final words; `stack` is the one the command was about.
@@ -251,12 +263,14 @@ fn judge_store(error: &StoreError) -> (Exit, Option<String>) {
     match error {
         StoreError::Busy { .. } => (Exit::Locked, Some("try again later".to_owned())),
         StoreError::Conflict(_) => (Exit::Conflict, None),
-        StoreError::Io { .. } => {
+        StoreError::Io { .. } | StoreError::Refused { .. } => {
             (Exit::Failed, Some("name another database with `--db PATH` or `SLOTH_RUNNER_DB`".to_owned()))
         }
-        StoreError::Damaged { .. } | StoreError::Older { .. } => {
-            (Exit::Failed, Some("see `sloth-runner doctor`".to_owned()))
-        }
-        StoreError::Newer { .. } | StoreError::Refused { .. } => (Exit::Failed, None),
+        StoreError::Damaged { .. } => (
+            Exit::Failed,
+            Some("see `sloth-runner doctor`; put a backup in its place, or name another database with `--db PATH`".to_owned()),
+        ),
+        StoreError::Older { .. } => (Exit::Failed, Some("see `sloth-runner doctor`".to_owned())),
+        StoreError::Newer { .. } => (Exit::Failed, None),
     }
 }

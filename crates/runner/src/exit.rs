@@ -47,7 +47,11 @@ impl Exit {
 #[cfg(test)]
 pub const DOCUMENTED: &[(Exit, &str, &str)] = &[
     (Exit::Ok, "ok", "Everything asked for was done, or nothing had to be done"),
-    (Exit::Failed, "failed", "A task, a resource or the command itself failed; what was done is recorded"),
+    (
+        Exit::Failed,
+        "failed",
+        "A task, a resource or the command itself failed, or the database is damaged, refused or not ours; what was done is recorded",
+    ),
     (
         Exit::Usage,
         "usage",

@@ -1,9 +1,30 @@
-//! The program's own few files besides the database: ids of locks and saved plans. Written whole or not at all.
+//! The few files besides the database: ids of locks and saved plans are written whole or not at all, and what a person
+//! names is read with a limit.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+/// Longest text that is read: values, configuration and plans are far smaller.
+const LONGEST: u64 = 256 << 20;
+
+/// Reads a text file.
+///
+/// # Errors
+/// The system's; `InvalidData` when it is not UTF-8, `FileTooLarge` when it is longer than 256 MiB.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 256 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text"))
+    })
+}
 
 /// Writes a file only its owner may read, replacing what was there in one step. Missing directories are made, 0700.
 ///

@@ -10,9 +10,10 @@ use sloth_core::workflow::{Durability, Workflow};
 use sloth_lua::{LoadRequest, LuaProgram};
 
 use crate::app::App;
-use crate::config;
+use crate::config::{self, unreadable};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::files;
 use crate::parse::{self, Variable};
 
 /// Metadata key under which a stack remembers the values of its last run.
@@ -117,16 +118,17 @@ impl Source {
     fn read_values(&self, mut values: Map) -> Result<Value, CommandError> {
         for path in &self.values {
             let shown = path.display();
-            let text = std::fs::read_to_string(path).map_err(|e| unreadable("values file", path, &e))?;
-            let value = config::yaml(&text).map_err(|why| {
-                CommandError::new(Exit::Invalid, format!("the values in `{shown}` are not YAML")).excerpt(why)
-            })?;
+            let text = files::read_text(path).map_err(|e| unreadable("values file", path, &e))?;
+            let value = config::yaml(&text)
+                .map_err(|why| config::not_yaml(&format!("the values file `{shown}`"), path, &why))?;
             match value {
                 Value::Object(map) => merge(&mut values, map),
                 Value::Null => {}
                 _ => {
-                    let message = format!("the values in `{shown}` are not names with values");
-                    return Err(CommandError::new(Exit::Invalid, message));
+                    let message = format!("the values file `{shown}` does not hold names and values");
+                    return Err(
+                        CommandError::new(Exit::Invalid, message).hint("write lines such as `port: 8080`")
+                    );
                 }
             }
         }
@@ -157,12 +159,6 @@ fn merge(into: &mut Map, from: Map) {
     }
 }
 
-/// A file that cannot be read.
-pub fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> CommandError {
-    let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-    CommandError::new(exit, format!("could not read the {what} `{}`", path.display())).system(error)
-}
-
 /// A loaded program that tells its stack where it was and with which values it ran, so that the stack can be run again
 /// from anywhere.
 pub struct Loaded {
@@ -183,7 +179,7 @@ impl Loaded {
             vars: found.values.as_object().cloned().unwrap_or_default(),
             ..LoadRequest::new(found.file.clone(), sloth_resources::catalog())
         };
-        let inner = sloth_lua::load(request)?;
+        let inner = sloth_lua::load(request).map_err(|e| CommandError::from(e).in_file(&found.file))?;
         let mut workflow = inner.workflow().clone();
         app.durability.set(match workflow.config.durability {
             Durability::Full => sloth_resources::Durability::Full,
@@ -191,6 +187,9 @@ impl Loaded {
         });
         if let Ok(path) = std::path::absolute(&found.file) {
             workflow.file = path.to_string_lossy().into_owned();
+        }
+        if let Some(most) = app.config()?.max_concurrent_executions {
+            workflow.config.max_parallel_tasks = workflow.config.max_parallel_tasks.min(most);
         }
         workflow.metadata.insert(VALUES.to_owned(), found.values.clone());
         Ok(Self { inner, workflow })

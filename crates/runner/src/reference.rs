@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use sloth_core::event::EventType;
 
 use crate::cli::Cli;
-use crate::{env, exit};
+use crate::{config, env, exit};
 
 fn place(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name)
@@ -123,6 +123,20 @@ fn environment() {
     );
     assert!(env::ALL.is_sorted_by_key(|v| v.name), "the registry is alphabetical");
     compare("env.md", &text);
+}
+
+#[test]
+fn configuration() {
+    let mut text = head(
+        "Configuration",
+        "YAML. The file is `--config`, else `SLOTH_RUNNER_CONFIG`, else `/etc/sloth-runner/config.yaml` overlaid by\n\
+         `~/.sloth-runner/config.yaml`; the last two may be missing. A key that is not listed here is an error.",
+    );
+    text.push_str("\n| key | meaning |\n|---|---|\n");
+    for key in config::STACK_KEYS {
+        let _ = writeln!(text, "| `stacks.{}` | {} |", key.name, key.doc);
+    }
+    compare("config.md", &text);
 }
 
 #[test]

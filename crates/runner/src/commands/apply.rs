@@ -7,9 +7,11 @@ use sloth_engine::EngineError;
 
 use crate::app::App;
 use crate::commands::conduct;
+use crate::config::unreadable;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::program::{Found, Loaded, unreadable};
+use crate::files;
+use crate::program::{Found, Loaded};
 
 /// Perform exactly the changes of a saved plan
 ///
@@ -29,10 +31,16 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read, is stale, or its run could not begin.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let text = std::fs::read_to_string(&args.plan).map_err(|e| unreadable("plan", &args.plan, &e))?;
-    let plan = Plan::from_text(&text).map_err(EngineError::from)?;
+    let text = files::read_text(&args.plan)
+        .map_err(|e| unreadable("plan", &args.plan, &e).hint("make one with `plan --out FILE`"))?;
+    let plan =
+        Plan::from_text(&text).map_err(|e| CommandError::from(EngineError::from(e)).in_file(&args.plan))?;
     let PlanSource::Workflow { file, values, .. } = &plan.source else {
-        return Err(CommandError::new(Exit::Invalid, "this plan was not made from a workflow"));
+        return Err(CommandError::new(
+            Exit::Invalid,
+            format!("the plan `{}` was not made from a workflow", args.plan.display()),
+        )
+        .hint("make one with `plan --out FILE`"));
     };
     let found = Found {
         file: PathBuf::from(file),

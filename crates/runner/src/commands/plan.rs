@@ -30,9 +30,6 @@ pub struct Args {
     /// End with exit code 3 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Accepted for symmetry with `run`
-    #[arg(long, hide = true)]
-    validate: bool,
 }
 
 /// Runs it.
@@ -64,7 +61,7 @@ pub fn show(
     let Some(plan) = &report.plan else {
         return Err(CommandError::new(Exit::Failed, "the engine made no plan"));
     };
-    app.out.show(&PlanView::new(plan, &report.orphans, &[]));
+    app.out.show(&PlanView::new(plan, &report.orphans, &[]).ended(report.status));
     if report.status == RunStatus::Failed {
         let why = report.error.clone().unwrap_or_else(|| "a task failed".to_owned());
         return Err(CommandError::new(

@@ -2,8 +2,10 @@
 
 use sloth_core::address::{Address, LOCAL};
 use sloth_core::body::Program as _;
+use sloth_core::graph::TaskGraph;
 use sloth_core::store::StackMatch;
 use sloth_core::version::Version;
+use sloth_engine::EngineError;
 use sloth_engine::run::RunRequest;
 use sloth_engine::scope::ScopeRequest;
 use sloth_engine::stacks;
@@ -12,6 +14,7 @@ use crate::app::App;
 use crate::commands::{conduct, plan};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::out::words;
 use crate::program::{Found, Loaded, Source};
 
 /// Which part of a workflow, and how.
@@ -80,7 +83,7 @@ pub struct Args {
     /// Only show what would be done, like `plan`
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
-    /// Check the file before running; every run does
+    /// Say that the file is valid before running it
     #[arg(long)]
     validate: bool,
 }
@@ -91,6 +94,12 @@ pub struct Args {
 /// It could not begin, or its state could not be written.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let found = args.source.find(app)?;
+    if args.validate {
+        let program = Loaded::load(app, &found)?;
+        TaskGraph::build(&program.workflow().tasks).map_err(EngineError::from)?;
+        let tasks = words::len(&program.workflow().tasks, "task");
+        app.out.talk(&format!("`{}` is valid: {tasks}", found.file.display()));
+    }
     if args.plan {
         return plan::show(app, &found, &args.part, None, false);
     }

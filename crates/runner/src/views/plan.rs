@@ -7,6 +7,7 @@ use sloth_core::address::Address;
 use sloth_core::change::Action;
 use sloth_core::diff::Diff;
 use sloth_core::plan::{Plan, PlanSource, PlanStep};
+use sloth_core::run::RunStatus;
 use sloth_core::value::Value;
 
 use super::{SENSITIVE, time};
@@ -28,6 +29,7 @@ pub struct PlanView {
     orphans: Vec<String>,
     warnings: Vec<String>,
     summary: Summary,
+    complete: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,7 +109,13 @@ impl PlanView {
             orphans: orphans.iter().map(ToString::to_string).collect(),
             warnings: warnings.to_vec(),
             summary,
+            complete: true,
         }
+    }
+    /// A plan whose making failed half-way is not complete.
+    pub fn ended(mut self, status: RunStatus) -> Self {
+        self.complete = status != RunStatus::Failed;
+        self
     }
 }
 
@@ -209,7 +217,10 @@ impl Human for PlanView {
         }
         self.tail(page);
         page.gap();
-        if order.is_empty() && self.orphans.is_empty() && self.steps.iter().all(|s| s.task().is_some()) {
+        if !self.complete {
+            page.line("Not complete: what a failed task would have changed is not known");
+        } else if order.is_empty() && self.orphans.is_empty() && self.steps.iter().all(|s| s.task().is_some())
+        {
             page.line("Nothing to change: everything is as wished");
         }
         let line = format!("Total: {}", self.summary.sentence());

@@ -8,6 +8,7 @@
     reason = "test code"
 )]
 
+mod bad_input;
 mod test_check;
 mod test_doctor;
 mod test_examples;
@@ -22,6 +23,7 @@ mod test_stack_drift;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_state;
+mod test_terminal;
 mod test_undo;
 mod test_usage;
 mod test_version;

@@ -2,6 +2,7 @@
 
 use sloth_engine::values;
 
+use super::show::records;
 use super::{Agent, no_value};
 use crate::app::App;
 use crate::commands::consent::Consent;
@@ -29,9 +30,23 @@ pub struct Args {
 /// There is no such value, nobody agreed, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let agent = &args.agent.agent;
-    if app.view()?.value_get(agent, &args.key)?.is_none() {
-        return Err(no_value(app, agent, &args.key));
+    let view = app.view()?;
+    if view.value_get(agent, &args.key)?.is_none() {
+        let record = records(&*view, agent)?.into_iter().find(|r| r.resource.key == args.key);
+        return Err(match record {
+            Some(record) => CommandError::new(
+                Exit::Failed,
+                format!(
+                    "`{}` is a resource's record in stack `{}`, and this version cannot forget a single one; nothing \
+                     was changed",
+                    args.key, record.stack
+                ),
+            )
+            .hint(format!("see it with `sloth-runner state show {}`", args.key)),
+            None => no_value(app, agent, &args.key),
+        });
     }
+    drop(view);
     if !args.consent.ask(app, &format!("delete `{}`?", args.key))? {
         return Ok(Exit::Failed);
     }
