@@ -198,9 +198,18 @@ impl<'a> Conduct<'a> {
         if self.session.ctx.stop.asked() {
             return Some("the run was interrupted");
         }
+        if self.overdue() {
+            return Some("the workflow's timeout is over");
+        }
         let failed = state.aborted || state.fates.contains(&Fate::Failed);
         let halt = state.aborted || self.workflow.config.on_failure != OnFailure::Continue;
         (failed && halt).then_some("an earlier task failed")
+    }
+
+    /// Is the time of the whole run over?
+    fn overdue(&self) -> bool {
+        let elapsed = || self.session.ctx.clock.now().since(self.session.started_at);
+        self.workflow.config.timeout.is_some_and(|limit| elapsed() > limit)
     }
 
     fn next_task(&self, state: &mut State) -> Option<Next> {
@@ -211,6 +220,10 @@ impl<'a> Conduct<'a> {
             for &task in &self.order {
                 if state.fates[task] == Fate::Waiting && self.chosen.contains(&task) {
                     self.skip(state, task, why);
+                    if self.overdue() {
+                        state.aborted = true;
+                        state.first_error.get_or_insert_with(|| why.to_owned());
+                    }
                 }
             }
         }

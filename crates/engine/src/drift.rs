@@ -60,12 +60,16 @@ pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
         (stack, records)
     };
     let detected_at = ctx.clock.now();
-    let seen = look_at_all(ctx, &records);
-    let findings: Vec<Finding> =
-        records.iter().zip(seen).map(|(recorded, seen)| finding(recorded, seen, detected_at)).collect();
-    let report = DriftReport { stack: stack.name.clone(), findings, detected_at };
+    let report = DriftReport { stack: stack.name.clone(), findings: findings(ctx, &records), detected_at };
     store(ctx, &stack, &report)?;
     Ok(report)
+}
+
+/// One finding per record.
+pub(crate) fn findings(ctx: &Context, records: &[Recorded]) -> Vec<Finding> {
+    let detected_at = ctx.clock.now();
+    let seen = look_at_all(ctx, records);
+    records.iter().zip(seen).map(|(recorded, seen)| finding(recorded, seen, detected_at)).collect()
 }
 
 fn finding(recorded: &Recorded, seen: Option<Result<Seen, ProbeError>>, detected_at: Timestamp) -> Finding {

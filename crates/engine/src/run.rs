@@ -1,8 +1,9 @@
 //! `run`, `plan` and `apply`: wishes come from a program.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sloth_core::address::Address;
+use sloth_core::address::{Address, HostName};
 use sloth_core::body::Program;
 use sloth_core::event::{EventType, Severity};
 use sloth_core::graph::TaskGraph;
@@ -90,6 +91,7 @@ fn drive(
     let workflow = program.workflow().clone();
     let graph = TaskGraph::build(&workflow.tasks)?;
     let chosen = request.scope.tasks(&workflow, &graph)?;
+    hosts_are_known(ctx, &workflow, &chosen)?;
     let name = request.stack.clone().unwrap_or_else(|| workflow.name.clone());
     let (stack, known) = stack_for(ctx, &name, &workflow, request.planning)?;
     if let Some(version) = stack.rolled_back_to {
@@ -118,6 +120,9 @@ fn drive(
             stacks::snapshot(ctx, &session.stack(), lease, "Auto-snapshot", Some("system"))?;
         }
         session.refresh_head()?;
+    }
+    if workflow.config.detect_drift && !request.planning {
+        tell_drift(&session);
     }
     session.scope = request.scope.clone();
     session.ledger().keep_performed = workflow.config.on_failure == OnFailure::Rollback;
@@ -148,6 +153,36 @@ fn drive(
         return Ok(plan_report(&session, &workflow, request, ending, orphans, known));
     }
     close(&session, &workflow, ending, orphans, undone, recovered, interrupted)
+}
+
+/// Every host a chosen task names has to be there before anything begins.
+fn hosts_are_known(ctx: &Context, workflow: &Workflow, chosen: &BTreeSet<usize>) -> Result<(), EngineError> {
+    for task in chosen.iter().map(|&at| &workflow.tasks[at]) {
+        for host in &task.delegate_to {
+            if ctx.machine(&HostName::new(host.as_str())).is_none() {
+                let text = format!(
+                    "task `{}` ({}) is delegated to host `{host}`, which is not known",
+                    task.name, task.span
+                );
+                return Err(EngineError::Refused(text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What moved away from the record since the last run, told before the run puts it right.
+fn tell_drift(session: &Session) {
+    let records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
+    let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &records)
+        .into_iter()
+        .filter(|f| f.status == sloth_core::drift::DriftStatus::Drifted)
+        .map(|f| format!("{} ({})", f.address, f.diff.names().join(", ")))
+        .collect();
+    drifted.sort_unstable();
+    for line in drifted {
+        session.ctx.notice(Severity::Warning, &format!("changed outside since the last run: {line}"));
+    }
 }
 
 /// The stack of a run; made when it is not there. While planning it is only imagined.

@@ -342,3 +342,27 @@ pub(crate) fn event(ctx: &Context, kind: EventType, message: &str) -> Event {
         payload: Value::Null,
     }
 }
+
+/// Forgets one resource: the record goes, the machine stays as it is. One operation, undoable. Returns whether there was one.
+///
+/// # Errors
+/// Somebody holds the stack, or the store failed.
+pub fn forget(ctx: &Context, stack: &Stack, address: &Address) -> Result<bool, EngineError> {
+    let lease = HeldLease::take(ctx, &stack.id, "forget")?;
+    let mut txn = ctx.store.begin(intent(ctx, stack, &lease, "forget", Wait::Durable))?;
+    if !txn.resource_remove(address)? {
+        return Ok(false);
+    }
+    let message = format!("{address} is forgotten");
+    txn.event_append(Some(&stack.id), &event(ctx, EventType::StackUpdated, &message))?;
+    let note = VersionNote {
+        kind: VersionKind::Edit,
+        description: message,
+        created_by: None,
+        run: None,
+        successful: true,
+        always: false,
+    };
+    txn.commit(Seal::Version(note, OperationRecord::default()))?;
+    Ok(true)
+}

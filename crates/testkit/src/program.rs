@@ -81,6 +81,14 @@ impl ScriptedProgram {
         }
         self
     }
+    /// Delegates the last task to a host.
+    #[must_use]
+    pub fn on(mut self, host: &str) -> Self {
+        if let Some(task) = self.workflow.tasks.last_mut() {
+            task.delegate_to.push(host.to_owned());
+        }
+        self
+    }
     /// Adds a handler.
     #[must_use]
     pub fn handler(

@@ -208,3 +208,16 @@ fn a_value_is_as_it_was_before() {
     assert_eq!(value(&house), None);
     assert!(matches!(undo(&house.ctx, None), Err(EngineError::NoSuchOperation(_))));
 }
+
+#[test]
+fn a_forgotten_resource_stays_on_the_machine_and_can_be_remembered() {
+    let house = House::new();
+    house.run(things(&[("a", json!({"x": 1}))]));
+    let stack = house.ctx.store.view().unwrap().stack_list().unwrap()[0].clone();
+    assert!(sloth_engine::stacks::forget(&house.ctx, &stack, &thing_at("a")).unwrap());
+    assert!(!sloth_engine::stacks::forget(&house.ctx, &stack, &thing_at("a")).unwrap());
+    assert!(house.records("w").is_empty() && house.state("a").is_some());
+    let Undo::Plan(prepared) = undo(&house.ctx, None).unwrap() else { panic!("the record comes back by a plan") };
+    carry_out(&house.ctx, *prepared, &CarryOut::default()).unwrap();
+    assert_eq!(house.records("w").len(), 1);
+}

@@ -36,6 +36,7 @@ pub struct House {
     pub ctx: Context,
     pub machine: Arc<ScriptedMachine>,
     pub ears: Arc<Ears>,
+    pub clock: Arc<FixedClock>,
 }
 
 impl House {
@@ -50,7 +51,7 @@ impl House {
             store,
             machines,
             sink: ears.clone(),
-            clock,
+            clock: clock.clone(),
             actor: Actor::named("tester"),
             arguments: Vec::new(),
             program: "test".to_owned(),
@@ -59,7 +60,7 @@ impl House {
             presents: None,
             lease_ttl: Duration::from_secs(30),
         };
-        Self { ctx, machine, ears }
+        Self { ctx, machine, ears, clock }
     }
     pub fn run(&self, program: ScriptedProgram) -> RunReport {
         self.try_run(program, &RunRequest::default()).unwrap()

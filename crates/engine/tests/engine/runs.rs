@@ -372,3 +372,47 @@ fn a_stop_begins_nothing_new_and_records_what_was_done() {
     assert!(house.state("b").is_none());
     assert_eq!(house.records("w").len(), 1);
 }
+
+#[test]
+fn the_time_of_a_workflow_ends_and_nothing_new_begins() {
+    let house = House::new();
+    let clock = house.clock.clone();
+    let report = house.run(
+        ScriptedProgram::new("w")
+            .config(|c| c.timeout = Some(std::time::Duration::from_secs(60)))
+            .task("slow", &[], move |s| {
+                clock.advance(std::time::Duration::from_secs(61));
+                want(s, "a", json!({"x": 1})).map(|_| Map::new())
+            })
+            .task("late", &[], |s| want(s, "b", json!({"x": 1})).map(|_| Map::new())),
+    );
+    assert_eq!(report.status, RunStatus::Failed);
+    assert_eq!(report.error.as_deref(), Some("the workflow's timeout is over"));
+    assert!(house.state("a").is_some() && house.state("b").is_none());
+}
+
+#[test]
+fn drift_is_told_before_it_is_put_right_when_asked() {
+    let house = House::new();
+    let program = || {
+        ScriptedProgram::new("w")
+            .config(|c| c.detect_drift = true)
+            .task("t", &[], |s| want(s, "a", json!({"x": 1})).map(|_| Map::new()))
+    };
+    house.run(program());
+    assert!(house.notices().is_empty());
+    house.machine.set("a", "x", 2);
+    house.run(program());
+    assert_eq!(house.notices(), ["changed outside since the last run: thing:a (x)"]);
+}
+
+#[test]
+fn an_unknown_host_is_refused_before_anything_begins() {
+    let house = House::new();
+    let program = ScriptedProgram::new("w")
+        .task("t", &[], |s| want(s, "a", json!({"x": 1})).map(|_| Map::new()))
+        .on("web1");
+    let error = house.try_run(program, &RunRequest::default()).unwrap_err();
+    assert_eq!(error.to_string(), "task `t` (w.sloth:1) is delegated to host `web1`, which is not known");
+    assert!(house.machine.applied().is_empty());
+}
