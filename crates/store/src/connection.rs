@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use sloth_core::store::{StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
-use crate::mark;
+use crate::{files, mark};
 
 /// `SLTH`: the file is ours.
 pub const APPLICATION_ID: i64 = 0x534C_5448;
@@ -100,6 +100,8 @@ pub struct Writer {
     restart: bool,
     wait: Wait,
     ready: bool,
+    /// There was no log before this connection.
+    new_log: bool,
 }
 
 impl Writer {
@@ -109,6 +111,7 @@ impl Writer {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let new_log = std::fs::symlink_metadata(files::beside(path, "-wal")).is_err();
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_handler(Some(wait_a_little))?;
         prepare(&conn)?;
@@ -122,7 +125,7 @@ impl Writer {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { conn, frames, restart: false, wait: Wait::Durable, ready: false })
+        Ok(Self { conn, frames, restart: false, wait: Wait::Durable, ready: false, new_log })
     }
 
     /// Makes sure, once, that it may write. A connection that was opened only to look changes nothing in the file.
@@ -135,7 +138,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Switches the file to a write-ahead log, if it is not so already.
+    /// Switches the file to a write-ahead log, if it is not so already. The name of a new log has to be on the disk before
+    /// anything in it counts; SQLite would see to that in every process again, and is built not to.
     pub fn keep_a_log(&self, path: &Path) -> Outcome<()> {
         let conn = &self.conn;
         let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -148,6 +152,9 @@ impl Writer {
                 }
                 .into());
             }
+        }
+        if self.new_log {
+            files::flush_directory(path)?;
         }
         Ok(())
     }

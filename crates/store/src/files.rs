@@ -209,6 +209,13 @@ pub fn install(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes the names in the directory of a file durable.
+pub fn flush_directory(of: &Path) -> Outcome<()> {
+    let Some(parent) = of.parent() else { return Ok(()) };
+    let done = std::fs::File::open(parent).and_then(|dir| dir.sync_all());
+    done.map_err(|e| Failure::File(format!("could not flush the directory `{}`", parent.display()), e))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,11 +104,7 @@ pub fn create(path: &Path, clock: &dyn Clock) -> Outcome<()> {
     conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={KNOWN};"))?;
     writer.commit()?;
     mark::write(path, &lineage, 0, &Digest::ZERO, false)?;
-    if let Some(parent) = path.parent() {
-        let sync = std::fs::File::open(parent).and_then(|dir| dir.sync_all());
-        sync.map_err(|e| Failure::File(format!("could not flush the directory `{}`", parent.display()), e))?;
-    }
-    Ok(())
+    files::flush_directory(path)
 }
 
 /// 32 hex digits that no other database has.
