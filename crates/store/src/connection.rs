@@ -100,8 +100,6 @@ pub struct Writer {
     restart: bool,
     wait: Wait,
     ready: bool,
-    /// There was no log before this connection.
-    new_log: bool,
 }
 
 impl Writer {
@@ -111,7 +109,6 @@ impl Writer {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let new_log = std::fs::symlink_metadata(files::beside(path, "-wal")).is_err();
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_handler(Some(wait_a_little))?;
         prepare(&conn)?;
@@ -125,7 +122,7 @@ impl Writer {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { conn, frames, restart: false, wait: Wait::Durable, ready: false, new_log })
+        Ok(Self { conn, frames, restart: false, wait: Wait::Durable, ready: false })
     }
 
     /// Makes sure, once, that it may write. A connection that was opened only to look changes nothing in the file.
@@ -152,8 +149,6 @@ impl Writer {
                 }
                 .into());
             }
-        }
-        if self.new_log {
             files::flush_directory(path)?;
         }
         Ok(())

@@ -354,7 +354,13 @@ impl SqliteStore {
             }
             Found::Empty => return Err(Failure::bad("the file is empty")),
         }
+        // The name of a new log has to be on the disk before anything in it counts.
+        let log = files::beside(&path, "-wal");
+        let had_log = std::fs::symlink_metadata(&log).is_ok();
         let reader = open_reader(&path)?;
+        if !had_log && std::fs::symlink_metadata(&log).is_ok() {
+            files::flush_directory(&path)?;
+        }
         let newer = match schema::look(&reader)? {
             schema::State::Known => None,
             schema::State::Newer(newer) => Some(newer),
