@@ -50,7 +50,7 @@ pub const DOCUMENTED: &[(Exit, &str, &str)] = &[
     (
         Exit::Failed,
         "failed",
-        "A task, a resource or the command itself failed, or the database is damaged, refused or not ours; what was done is recorded",
+        "A task, a resource or the command itself failed (what was done is recorded), or the database cannot be used: it is damaged, of another program, or refused",
     ),
     (
         Exit::Usage,

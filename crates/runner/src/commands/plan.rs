@@ -64,11 +64,14 @@ pub fn show(
     app.out.show(&PlanView::new(plan, &report.orphans, &[]).ended(report.status));
     if report.status == RunStatus::Failed {
         let why = report.error.clone().unwrap_or_else(|| "a task failed".to_owned());
-        return Err(CommandError::new(
+        let error = CommandError::new(
             Exit::Failed,
             "the plan is not complete, because a task failed while planning; nothing was changed",
-        )
-        .cause(why.lines().next().unwrap_or_default()));
+        );
+        // Where it failed was shown with the task, unless nothing but errors is shown.
+        let (first, place) = why.split_once('\n').unwrap_or((&why, ""));
+        let error = error.cause(first);
+        return Err(if app.out.quiet && !place.is_empty() { error.excerpt(place) } else { error });
     }
     if let Some(path) = save {
         files::write_private(path, plan.to_text().as_bytes()).map_err(|e| {

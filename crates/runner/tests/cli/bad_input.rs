@@ -212,7 +212,7 @@ fn values_files() {
     );
     let secret = dir.join("unreadable.yaml");
     fs::write(&secret, "a: 1\n").unwrap();
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&secret).is_err() {
         let ran = refused(&env, "unreadable", 1, &["check", "site.sloth", "-v", "values/unreadable.yaml"]);
         assert!(ran.says("permission denied"), "{}", ran.text());

@@ -16,6 +16,7 @@ mod test_house;
 mod test_op;
 mod test_output;
 mod test_plan;
+mod test_readme;
 mod test_resume;
 mod test_run;
 mod test_stack;

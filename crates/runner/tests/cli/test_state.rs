@@ -47,6 +47,9 @@ fn resources_are_listed_by_operation_key() {
     let key = format!("file:content:{}", env.path("site/page.txt").display());
     let ran = env.expect(0, &["state", "show", &key]);
     assert!(ran.says("Stack:") && ran.says("site"), "{}", ran.text());
+    let refused = env.expect(1, &["state", "delete", &key, "--yes"]);
+    assert!(refused.says("cannot forget a single one") && refused.says("stack `site`"), "{}", refused.text());
+    env.expect(0, &["state", "show", &key]);
     env.tell(&["state", "list", "lock"]);
     insta::assert_snapshot!(env.story());
 }

@@ -69,6 +69,64 @@ fn configuration_is_checked_when_it_is_needed() {
 }
 
 #[test]
+fn what_is_configured_and_not_carried_out_is_said_before_something_changes() {
+    let env = site();
+    env.write("config.yaml", "stacks:\n  snapshot_retention: 30d\n  auto_lock: true\n");
+    let var = crate::root(&env);
+    let warns = |arguments: &[&str]| {
+        let ran = env.expect(0, &[&["--config", "config.yaml"], arguments].concat());
+        ran.stderr.matches("warning: `stacks.snapshot_retention` is configured").count()
+    };
+    assert_eq!(warns(&["plan", "site.sloth", "--var", &var]), 0);
+    assert_eq!(warns(&["run", "site.sloth", "--var", &var]), 1);
+    assert_eq!(warns(&["stack", "snapshot", "create", "site"]), 1);
+    assert_eq!(warns(&["stack", "snapshot", "restore", "site", "v1", "--yes"]), 1);
+    assert_eq!(warns(&["stack", "list"]), 0);
+    assert_eq!(warns(&["-q", "state", "set", "k", "1"]), 0);
+}
+
+#[test]
+fn the_most_tasks_at_once_are_configured() {
+    let env = env();
+    env.write(
+        "many.sloth",
+        r#"
+        workflow({ name = "many", config = { max_parallel_tasks = 4 } })
+        for i = 1, 4 do
+            task("t" .. i, { run = function()
+                exec.run('mkdir "$D/running" && sleep 0.05 && rmdir "$D/running"', { env = { D = values.dir }, raise = true })
+            end })
+        end
+        "#,
+    );
+    let dir = format!("dir={}", env.work().display());
+    let run = |more: &[&str]| env.run(&[&["run", "many.sloth", "--var", &dir], more].concat());
+    env.write("one.yaml", "stacks:\n  max_concurrent_executions: 1\n");
+    // Two at once would fail to make the directory.
+    for more in
+        [&["--config", "one.yaml"][..], &["--config", "one.yaml", "--parallel", "4"], &["--parallel", "1"]]
+    {
+        let ran = run(more);
+        assert_eq!(ran.code, 0, "{more:?}: {}", ran.text());
+    }
+}
+
+#[test]
+fn more_is_said_when_asked() {
+    let env = site();
+    env.write("talk.sloth", "task(\"t\", { run = function() log.debug(\"the details\") end })\n");
+    assert!(!env.expect(0, &["run", "talk.sloth"]).says("the details"));
+    for flags in [
+        &["run", "talk.sloth", "--verbose"][..],
+        &["-v", "run", "talk.sloth"],
+        &["--debug", "run", "talk.sloth"],
+    ] {
+        assert!(env.expect(0, flags).says("the details"), "{flags:?}");
+    }
+    assert!(env.expect(0, &["run", "talk.sloth", "--validate"]).says("`talk.sloth` is valid: 1 task"));
+}
+
+#[test]
 fn help_tells_everything_and_ends_with_0() {
     let env = env();
     let ran = env.expect(0, &["--help"]);
@@ -79,4 +137,13 @@ fn help_tells_everything_and_ends_with_0() {
         "{}",
         ran.text()
     );
+}
+
+#[test]
+fn a_version_is_made_before_each_run_when_configured() {
+    let env = crate::ran_site();
+    env.write("config.yaml", "stacks:\n  auto_snapshot: true\n");
+    env.expect(0, &["--config", "config.yaml", "run", "site"]);
+    let list = env.expect(0, &["stack", "snapshot", "list", "site"]);
+    assert!(list.says("Auto-snapshot") && list.says("Total: 2 snapshots"), "{}", list.text());
 }
