@@ -73,10 +73,10 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse::duration)]
     pub lock_wait: Option<Duration>,
     /// Id of a lock taken with `stack lock acquire`
-    #[arg(long, global = true, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID", value_parser = parse::named)]
     pub lock_id: Option<String>,
     /// Name to act under, shown as creator and lock holder [default: the user]
-    #[arg(long = "as", global = true, value_name = "NAME")]
+    #[arg(long = "as", global = true, value_name = "NAME", value_parser = parse::named)]
     pub as_name: Option<String>,
 }
 

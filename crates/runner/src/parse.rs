@@ -38,6 +38,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// A name of a person or a lock: any text but none.
+///
+/// # Errors
+/// It is empty or blank.
+pub fn named(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 /// One `--var`: `a.b=5` is the number 5 at `b` inside `a`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {

@@ -1,5 +1,6 @@
 //! From what was typed after `run` to a loaded program: which file, which stack, which values.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use sloth_core::body::{Conductor, Program, ProgramError};
@@ -172,7 +173,13 @@ impl Loaded {
     /// # Errors
     /// It cannot be read, is not valid, or holds another workflow than the one that was named.
     pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
-        std::fs::File::open(&found.file).map_err(|e| unreadable("workflow file", &found.file, &e))?;
+        let unreadable = |e: std::io::Error| unreadable("workflow file", &found.file, &e);
+        let kind =
+            std::fs::File::open(&found.file).and_then(|f| f.metadata()).map_err(unreadable)?.file_type();
+        if kind.is_char_device() || kind.is_block_device() {
+            let message = format!("`{}` is a device, not a workflow file", found.file.display());
+            return Err(CommandError::new(Exit::Invalid, message));
+        }
         let request = LoadRequest {
             workflow: found.workflow.clone(),
             values: found.values.clone(),

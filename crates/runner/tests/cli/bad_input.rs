@@ -162,6 +162,8 @@ fn workflow_files_that_are_no_text() {
             assert!(ran.says(&file), "{}", ran.text());
         }
     }
+    let ran = refused(&env, "device", 5, &["check", "--file", "/dev/zero"]);
+    assert!(ran.says("`/dev/zero` is a device"), "{}", ran.text());
     refused(&env, "missing", 7, &["check", "missing.sloth"]);
 }
 
@@ -210,6 +212,8 @@ fn values_files() {
         "missing",
         &refused(&env, "missing", 7, &["check", "site.sloth", "-v", "values/missing.yaml"]),
     );
+    let endless = refused(&env, "endless", 5, &["check", "site.sloth", "-v", "/dev/zero"]);
+    told(&mut said, &env, "endless", &endless);
     let secret = dir.join("unreadable.yaml");
     fs::write(&secret, "a: 1\n").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();

@@ -16,6 +16,10 @@ fn wrong_command_lines_end_with_2_and_change_nothing() {
     env.tell(&["stack", "lock", "acquire", "x", "--ttl", "soon"]);
     for arguments in [
         &["--lock-wait", "x", "stack", "list"][..],
+        &["--as", "", "stack", "list"],
+        &["--lock-id", " ", "stack", "list"],
+        &["stack", "lock", "acquire", "x", "--locked-by", ""],
+        &["stack", "snapshot", "create", "x", "--creator", ""],
         &["stack"],
         &["stack", "drift"],
         &["stack", "show"],

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "Manual lock via CLI")]
     reason: String,
     /// For whom [default: the user]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse::named)]
     locked_by: Option<String>,
     /// What for
     #[arg(long, value_name = "TEXT", default_value = "manual")]

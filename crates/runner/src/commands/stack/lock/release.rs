@@ -9,7 +9,7 @@ use crate::clock::SystemClock;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::lock::{LockDone, LockView};
-use crate::{env, person};
+use crate::{env, parse, person};
 
 /// Give a lock back
 ///
@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "STACK")]
     stack: String,
     /// Holder's name [default: the user, or the owner when the lock was taken by this user]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse::named)]
     unlocked_by: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use sloth_engine::stacks;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::parse;
 use crate::views::version::{VersionList, VersionView};
 
 /// Make a version on request
@@ -20,7 +21,7 @@ pub struct Args {
     #[arg(short, long, value_name = "TEXT", default_value = "Manual snapshot")]
     description: String,
     /// Who [default: the user]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse::named)]
     creator: Option<String>,
 }
 
