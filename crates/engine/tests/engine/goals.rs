@@ -217,7 +217,9 @@ fn a_forgotten_resource_stays_on_the_machine_and_can_be_remembered() {
     assert!(sloth_engine::stacks::forget(&house.ctx, &stack, &thing_at("a")).unwrap());
     assert!(!sloth_engine::stacks::forget(&house.ctx, &stack, &thing_at("a")).unwrap());
     assert!(house.records("w").is_empty() && house.state("a").is_some());
-    let Undo::Plan(prepared) = undo(&house.ctx, None).unwrap() else { panic!("the record comes back by a plan") };
+    let Undo::Plan(prepared) = undo(&house.ctx, None).unwrap() else {
+        panic!("the record comes back by a plan")
+    };
     carry_out(&house.ctx, *prepared, &CarryOut::default()).unwrap();
     assert_eq!(house.records("w").len(), 1);
 }

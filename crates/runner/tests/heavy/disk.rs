@@ -37,7 +37,11 @@ fn recovers(bench: &Bench, root: &Path, what: &str) {
         "theirs\n",
         "{what}: the original is lost"
     );
-    assert_eq!(inventory(root).into_keys().collect::<Vec<_>>(), [Path::new("old")], "{what}: something is left behind");
+    assert_eq!(
+        inventory(root).into_keys().collect::<Vec<_>>(),
+        [Path::new("old")],
+        "{what}: something is left behind"
+    );
 }
 
 fn has(program: &str) -> bool {
