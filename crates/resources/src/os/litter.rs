@@ -34,7 +34,6 @@ fn maker(name: &str) -> Option<(u32, u64)> {
 
 /// Start of a process in clock ticks since boot; `None` when there is no such process.
 fn started(pid: u32) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "the os module owns reading of the system")]
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, so counting begins after its end.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
