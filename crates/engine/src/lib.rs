@@ -1,7 +1,7 @@
 //! Plan and apply: the verbs that bring machines in line and remember it.
 //!
 //! Every verb is the same three movements with another desired side: look, [`decide`](sloth_core::decide::decide),
-//! and [`perform`]. `run` takes its wishes from a program; [`goal`] takes them from the store (rollback, drift fix,
+//! and perform. `run` takes its wishes from a program; [`goal`] takes them from the store (rollback, drift fix,
 //! destroy, undo); `on_failure = "rollback"` takes them from what the run itself captured.
 
 pub mod context;
