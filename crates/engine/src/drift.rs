@@ -1,6 +1,6 @@
 //! Looking for what moved away from the record. Writes nothing to any machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sloth_core::address::HostName;
 use sloth_core::change::Reason;
@@ -175,6 +175,20 @@ fn look_at(machine: &dyn Machine, records: &[Recorded], part: &[usize]) -> Vec<R
     })
 }
 
+/// What is not clean, and what was not clean the last time; thousands of clean findings would say nothing.
+fn worth_keeping(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<Vec<Finding>, EngineError> {
+    let before: BTreeSet<_> = ctx
+        .store
+        .view()?
+        .drift_latest(&stack.id)?
+        .into_iter()
+        .filter(|f| f.status != DriftStatus::Clean)
+        .map(|f| f.address)
+        .collect();
+    let keep = |f: &&Finding| f.status != DriftStatus::Clean || before.contains(&f.address);
+    Ok(report.findings.iter().filter(keep).cloned().collect())
+}
+
 fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), EngineError> {
     let mut quick = ctx.clone();
     quick.lock_wait = std::time::Duration::ZERO;
@@ -191,8 +205,9 @@ fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), Engin
             return Ok(());
         }
     };
+    let findings = worth_keeping(ctx, stack, report)?;
     let mut txn = ctx.store.begin(crate::stacks::intent(ctx, stack, &lease, "drift detect", Wait::Fast))?;
-    txn.drift_put(&stack.id, &report.findings)?;
+    txn.drift_put(&stack.id, &findings)?;
     let drifted = report.drifted();
     if drifted > 0 {
         let message = format!("{drifted} of {} resources drifted", report.findings.len());

@@ -13,6 +13,8 @@ use super::theme::Theme;
 use super::{escape, words};
 
 const TICK: Duration = Duration::from_millis(120);
+/// Bytes of lines that are written together when nobody watches them appear.
+const TOGETHER: usize = 16 * 1024;
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /// How much is said, and how.
@@ -39,6 +41,9 @@ struct State {
     frame: usize,
     drawn: bool,
     over: bool,
+    /// Lines about decisions that were not written yet; thousands of them are written together.
+    pending: String,
+    written: Instant,
 }
 
 struct Shared {
@@ -57,8 +62,16 @@ pub struct Progress {
 impl Progress {
     /// Starts listening; on a terminal the live line moves by itself.
     pub fn start(manner: Manner) -> Self {
-        let state =
-            State { running: BTreeMap::new(), done: 0, changed: 0, frame: 0, drawn: false, over: false };
+        let state = State {
+            running: BTreeMap::new(),
+            done: 0,
+            changed: 0,
+            frame: 0,
+            drawn: false,
+            over: false,
+            pending: String::new(),
+            written: Instant::now(),
+        };
         let shared = Arc::new(Shared {
             manner,
             begun: Instant::now(),
@@ -75,6 +88,7 @@ impl Progress {
     /// Takes the live line away; nothing is printed afterwards.
     pub fn finish(&self) {
         let mut state = self.shared.lock();
+        flush(&mut state);
         self.shared.clear(&mut state);
         state.over = true;
         drop(state);
@@ -100,6 +114,14 @@ fn tick(shared: &Shared) {
             shared.draw(&mut state);
         }
     }
+}
+
+fn flush(state: &mut State) {
+    if !state.pending.is_empty() {
+        stderr(&state.pending);
+        state.pending.clear();
+    }
+    state.written = Instant::now();
 }
 
 fn stderr(text: &str) {
@@ -140,6 +162,7 @@ impl Shared {
         if self.manner.quiet || state.over {
             return;
         }
+        flush(state);
         self.clear(state);
         stderr(&format!("{line}\n"));
         if self.is_live() && !state.running.is_empty() {
@@ -202,7 +225,14 @@ impl Shared {
             clean(address),
             clean(&change.reason.phrase())
         );
-        self.say(&mut state, &line);
+        if self.is_live() || self.manner.quiet || state.over {
+            return self.say(&mut state, &line);
+        }
+        state.pending.push_str(&line);
+        state.pending.push('\n');
+        if state.pending.len() >= TOGETHER || state.written.elapsed() >= TICK {
+            flush(&mut state);
+        }
     }
 
     fn told(&self, task: Option<&str>, stream: &str, text: &str) {
