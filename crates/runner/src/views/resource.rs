@@ -81,6 +81,10 @@ impl ResourceView {
             updated: recorded.updated_at.local_minutes(),
         }
     }
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
     /// Its type.
     pub fn kind(&self) -> &str {
         &self.kind

@@ -47,8 +47,11 @@ fn resources_are_listed_by_operation_key() {
     let key = format!("file:content:{}", env.path("site/page.txt").display());
     let ran = env.expect(0, &["state", "show", &key]);
     assert!(ran.says("Stack:") && ran.says("site"), "{}", ran.text());
-    let refused = env.expect(1, &["state", "delete", &key, "--yes"]);
-    assert!(refused.says("cannot forget a single one") && refused.says("stack `site`"), "{}", refused.text());
+    let done = env.expect(0, &["state", "delete", &key, "--yes"]);
+    assert!(done.says("forgotten"), "{}", done.text());
+    env.expect(7, &["state", "show", &key]);
+    assert!(env.path("site/page.txt").exists(), "the machine stays as it is");
+    env.expect(0, &["undo", "--yes"]);
     env.expect(0, &["state", "show", &key]);
     env.tell(&["state", "list", "lock"]);
     insta::assert_snapshot!(env.story());

@@ -1,6 +1,7 @@
 //! `state delete`
 
-use sloth_engine::values;
+use sloth_core::address::NotAnAddress;
+use sloth_engine::{stacks, values};
 
 use super::show::records;
 use super::{Agent, no_value};
@@ -8,12 +9,13 @@ use crate::app::App;
 use crate::commands::consent::Consent;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::views::value::KeyView;
 
-/// Delete a value
+/// Delete a value, or forget a resource's record
 ///
-/// `undo` brings it back.
+/// `undo` brings it back. A forgotten resource stays on the machine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  sloth-runner state delete deployment:version --yes")]
+#[command(after_help = "Example:\n  sloth-runner state delete deployment:version --yes\n  sloth-runner state delete file:content:/etc/motd --yes")]
 pub struct Args {
     /// Key
     #[arg(value_name = "KEY")]
@@ -33,18 +35,11 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let view = app.view()?;
     if view.value_get(agent, &args.key)?.is_none() {
         let record = records(&*view, agent)?.into_iter().find(|r| r.resource.key == args.key);
-        return Err(match record {
-            Some(record) => CommandError::new(
-                Exit::Failed,
-                format!(
-                    "`{}` is a resource's record in stack `{}`, and this version cannot forget a single one; nothing \
-                     was changed",
-                    args.key, record.stack
-                ),
-            )
-            .hint(format!("see it with `sloth-runner state show {}`", args.key)),
-            None => no_value(app, agent, &args.key),
-        });
+        drop(view);
+        return match record {
+            Some(record) => forget(app, args, &record),
+            None => Err(no_value(app, agent, &args.key)),
+        };
     }
     drop(view);
     if !args.consent.ask(app, &format!("delete `{}`?", args.key))? {
@@ -54,5 +49,21 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         return Err(no_value(app, agent, &args.key));
     }
     app.out.talk(&format!("`{}` deleted; `sloth-runner undo` brings it back", args.key));
+    Ok(Exit::Ok)
+}
+
+/// Drops the record of a resource; the machine stays as it is.
+fn forget(app: &App, args: &Args, record: &KeyView) -> Result<Exit, CommandError> {
+    let question =
+        format!("forget `{}` of stack `{}`? The machine stays as it is", record.resource.address(), record.stack);
+    if !args.consent.ask(app, &question)? {
+        return Ok(Exit::Failed);
+    }
+    let stack = app.stack(&*app.view()?, &record.stack)?;
+    let address = record.resource.address().parse().map_err(|e: NotAnAddress| CommandError::usage(e.to_string()))?;
+    if !stacks::forget(&app.context(Some(&stack.name))?, &stack, &address)? {
+        return Err(no_value(app, &args.agent.agent, &args.key));
+    }
+    app.out.talk(&format!("`{}` forgotten; the next run of its workflow adopts it again", args.key));
     Ok(Exit::Ok)
 }
