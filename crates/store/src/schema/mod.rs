@@ -60,8 +60,8 @@ fn look_against(conn: &Connection, known: u64) -> Outcome<State> {
             |row| row.get(0),
         )?;
         return Err(Failure::bad(if go > 0 {
-            "it was made by the earlier sloth-runner written in Go; \
-             read it with `sloth-runner stack migrate`, which changes nothing in it"
+            "it is another program's database with a table `stacks`, perhaps of the earlier sloth-runner written in Go, \
+             which this version cannot read; name another file"
         } else {
             "it is a database of another program"
         }));

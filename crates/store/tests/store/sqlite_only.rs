@@ -122,7 +122,7 @@ fn links_and_other_files_are_refused() {
     let go = dir.path().join("go.db");
     Connection::open(&go).unwrap().execute_batch("CREATE TABLE stacks (id TEXT)").unwrap();
     match open(&go, &clock) {
-        Err(StoreError::Damaged { what, .. }) => assert!(what.contains("stack migrate"), "{what}"),
+        Err(StoreError::Damaged { what, .. }) => assert!(what.contains("earlier sloth-runner"), "{what}"),
         other => panic!("{:?}", other.err()),
     }
     assert!(matches!(read_only(&dir.path().join("none.db"), &clock), Err(StoreError::Io { .. })));
