@@ -12,41 +12,44 @@ use super::{SENSITIVE, time};
 use crate::out::table::Table;
 use crate::out::{Human, Page, words};
 
-/// One resource.
-#[derive(Debug, Serialize)]
+/// One resource. A table needs little of it, so the whole is put together only when it is serialised.
+#[derive(Debug)]
 pub struct ResourceView {
-    id: String,
     stack_id: String,
-    /// As typed on the command line.
-    pub address: String,
-    host: String,
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
-    module: String,
-    operation: String,
-    /// Operation key.
-    pub key: String,
-    properties: Value,
-    attributes: Option<Value>,
-    dependencies: Vec<String>,
+    recorded: Recorded,
+    checksum: Option<String>,
     /// `applied`, `pending`, `failed` or `drift`.
     pub state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    id: String,
+    stack_id: &'a str,
+    address: String,
+    host: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    name: &'a str,
+    module: &'a str,
+    operation: &'a str,
+    key: String,
+    properties: &'a Value,
+    attributes: Option<&'a Value>,
+    dependencies: &'a [String],
+    state: &'static str,
     checksum: String,
     created_at: String,
     updated_at: String,
     last_applied: Option<String>,
-    error_message: Option<String>,
+    error_message: Option<&'a str>,
     metadata: Map,
-    #[serde(skip)]
-    updated: String,
 }
 
-impl ResourceView {
-    /// A record; `drifted` says that the last detection found it moved.
-    pub fn new(stack: &Stack, recorded: &Recorded, drifted: bool, catalog: &dyn Catalog) -> Self {
+impl Serialize for ResourceView {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let recorded = &self.recorded;
         let address = &recorded.address;
-        let state = if drifted { "drift" } else { recorded.condition.as_str() };
         let mut metadata = Map::new();
         metadata.insert(
             "existed_before".to_owned(),
@@ -58,44 +61,64 @@ impl ResourceView {
                 metadata.insert(name.to_owned(), Value::Bool(true));
             }
         }
-        Self {
-            id: format!("{}/{}/{}/{}", stack.id, recorded.module, address.kind(), address.id()),
-            stack_id: stack.id.to_string(),
-            address: address.to_string(),
-            host: address.host().to_string(),
-            kind: address.kind().to_owned(),
-            name: address.id().to_owned(),
-            module: recorded.module.clone(),
-            operation: recorded.operation.clone(),
-            key: recorded.operation_key(),
-            properties: redacted(&recorded.spec, recorded, catalog),
-            attributes: recorded.state.as_ref().map(|s| redacted(s, recorded, catalog)),
-            dependencies: recorded.options.depends_on.clone(),
-            state,
-            checksum: recorded.checksum().hex(),
+        Whole {
+            id: format!("{}/{}/{}/{}", self.stack_id, recorded.module, address.kind(), address.id()),
+            stack_id: &self.stack_id,
+            address: self.address(),
+            host: address.host().as_str(),
+            kind: address.kind(),
+            name: address.id(),
+            module: &recorded.module,
+            operation: &recorded.operation,
+            key: self.key(),
+            properties: &recorded.spec,
+            attributes: recorded.state.as_ref(),
+            dependencies: &recorded.options.depends_on,
+            state: self.state,
+            checksum: self.checksum.clone().unwrap_or_else(|| recorded.checksum().hex()),
             created_at: time(recorded.created_at),
             updated_at: time(recorded.updated_at),
             last_applied: (recorded.condition == Condition::Applied).then(|| time(recorded.updated_at)),
-            error_message: recorded.error.clone(),
+            error_message: recorded.error.as_deref(),
             metadata,
-            updated: recorded.updated_at.local_minutes(),
         }
+        .serialize(serializer)
     }
-    /// Its address.
-    pub fn address(&self) -> &str {
-        &self.address
+}
+
+impl ResourceView {
+    /// A record, with its secrets hidden; `drifted` says that the last detection found it moved.
+    pub fn new(stack: &Stack, mut recorded: Recorded, drifted: bool, catalog: &dyn Catalog) -> Self {
+        let state = if drifted { "drift" } else { recorded.condition.as_str() };
+        let secret =
+            catalog.kind(recorded.address.kind()).is_some_and(|k| k.attributes.iter().any(|a| a.secret));
+        let mut checksum = None;
+        if secret || recorded.options.sensitive {
+            checksum = Some(recorded.checksum().hex());
+            recorded.spec = redacted(&recorded.spec, &recorded, catalog);
+            recorded.state = recorded.state.as_ref().map(|s| redacted(s, &recorded, catalog));
+        }
+        Self { stack_id: stack.id.to_string(), recorded, checksum, state }
+    }
+    /// As typed on the command line.
+    pub fn address(&self) -> String {
+        self.recorded.address.to_string()
+    }
+    /// Operation key.
+    pub fn key(&self) -> String {
+        self.recorded.operation_key()
     }
     /// Its type.
     pub fn kind(&self) -> &str {
-        &self.kind
+        self.recorded.address.kind()
     }
     /// Last change, for tables.
-    pub fn updated(&self) -> &str {
-        &self.updated
+    pub fn updated(&self) -> String {
+        self.recorded.updated_at.local_minutes()
     }
     /// The wish it was brought to.
-    pub fn properties(&self) -> &Value {
-        &self.properties
+    pub const fn properties(&self) -> &Value {
+        &self.recorded.spec
     }
 }
 
@@ -130,8 +153,16 @@ impl Human for ResourceList {
         page.gap();
         let mut table = Table::new(&["TYPE", "NAME", "MODULE", "STATE", "LAST APPLIED"]);
         for r in &self.resources {
-            let name = if r.host == "local" { r.name.clone() } else { format!("{} on {}", r.name, r.host) };
-            table.row([r.kind.clone(), name, r.module.clone(), r.state.to_owned(), r.updated.clone()]);
+            let address = &r.recorded.address;
+            let (id, host) = (address.id(), address.host());
+            let name = if host.is_local() { id.to_owned() } else { format!("{id} on {host}") };
+            table.row([
+                address.kind().to_owned(),
+                name,
+                r.recorded.module.clone(),
+                r.state.to_owned(),
+                r.updated(),
+            ]);
         }
         page.table(&table);
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();

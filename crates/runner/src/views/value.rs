@@ -82,11 +82,11 @@ impl Human for KeyView {
         page.fields(
             0,
             &[
-                ("Key", self.resource.key.clone()),
-                ("Address", self.resource.address.clone()),
+                ("Key", self.resource.key()),
+                ("Address", self.resource.address()),
                 ("Stack", self.stack.clone()),
                 ("State", self.resource.state.to_owned()),
-                ("Updated", self.resource.updated().to_owned()),
+                ("Updated", self.resource.updated()),
             ],
         );
         page.heading("Properties");
@@ -137,7 +137,7 @@ impl Human for EntryList<'_> {
                 Entry::Value(v) => [v.key.clone(), words::short_value(&v.value, 60), v.updated.clone()],
                 Entry::Resource(r) => {
                     let text = format!("({} in stack {})", r.resource.state, r.stack);
-                    [r.resource.key.clone(), text, r.resource.updated().to_owned()]
+                    [r.resource.key(), text, r.resource.updated()]
                 }
                 Entry::Lock(l) => {
                     [l.name.clone(), format!("(locked by {})", l.holder), format!("until {}", l.expires)]

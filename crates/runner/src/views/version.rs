@@ -117,8 +117,8 @@ impl Human for SnapshotView {
         let mut table = Table::new(&["ADDRESS", "MODULE", "STATE"]);
         for r in &self.resources {
             table.row([
-                r.address.clone(),
-                r.key.split(':').next().unwrap_or("").to_owned(),
+                r.address(),
+                r.key().split(':').next().unwrap_or("").to_owned(),
                 r.state.to_owned(),
             ]);
         }

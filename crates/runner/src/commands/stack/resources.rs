@@ -50,8 +50,11 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let catalog = sloth_resources::catalog();
     let mut resources: Vec<ResourceView> = view
         .resource_list(&stack.id, at)?
-        .iter()
-        .map(|r| ResourceView::new(&stack, r, drifted.contains(&r.address), &*catalog))
+        .into_iter()
+        .map(|r| {
+            let moved = drifted.contains(&r.address);
+            ResourceView::new(&stack, r, moved, &*catalog)
+        })
         .collect();
     resources.retain(|r| args.state.as_deref().is_none_or(|s| s == r.state));
     resources.retain(|r| args.r#type.as_deref().is_none_or(|t| t == r.kind()));

@@ -15,7 +15,9 @@ use crate::views::value::KeyView;
 ///
 /// `undo` brings it back. A forgotten resource stays on the machine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  sloth-runner state delete deployment:version --yes\n  sloth-runner state delete file:content:/etc/motd --yes")]
+#[command(
+    after_help = "Example:\n  sloth-runner state delete deployment:version --yes\n  sloth-runner state delete file:content:/etc/motd --yes"
+)]
 pub struct Args {
     /// Key
     #[arg(value_name = "KEY")]
@@ -34,7 +36,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let agent = &args.agent.agent;
     let view = app.view()?;
     if view.value_get(agent, &args.key)?.is_none() {
-        let record = records(&*view, agent)?.into_iter().find(|r| r.resource.key == args.key);
+        let record = records(&*view, agent)?.into_iter().find(|r| r.resource.key() == args.key);
         drop(view);
         return match record {
             Some(record) => forget(app, args, &record),
@@ -54,13 +56,17 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
 
 /// Drops the record of a resource; the machine stays as it is.
 fn forget(app: &App, args: &Args, record: &KeyView) -> Result<Exit, CommandError> {
-    let question =
-        format!("forget `{}` of stack `{}`? The machine stays as it is", record.resource.address(), record.stack);
+    let question = format!(
+        "forget `{}` of stack `{}`? The machine stays as it is",
+        record.resource.address(),
+        record.stack
+    );
     if !args.consent.ask(app, &question)? {
         return Ok(Exit::Failed);
     }
     let stack = app.stack(&*app.view()?, &record.stack)?;
-    let address = record.resource.address().parse().map_err(|e: NotAnAddress| CommandError::usage(e.to_string()))?;
+    let address =
+        record.resource.address().parse().map_err(|e: NotAnAddress| CommandError::usage(e.to_string()))?;
     if !stacks::forget(&app.context(Some(&stack.name))?, &stack, &address)? {
         return Err(no_value(app, &args.agent.agent, &args.key));
     }

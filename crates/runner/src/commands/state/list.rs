@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         .map(|entry| Entry::Value(ValueView::new(entry)))
         .collect();
     for key in super::show::records(&*view, &args.agent.agent)? {
-        if key.resource.key.starts_with(&args.prefix) {
+        if key.resource.key().starts_with(&args.prefix) {
             entries.push(Entry::Resource(Box::new(key)));
         }
     }

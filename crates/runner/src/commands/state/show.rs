@@ -32,7 +32,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         app.out.show(&ValueView::new(&entry));
         return Ok(Exit::Ok);
     }
-    let record = records(&*view, &args.agent.agent)?.into_iter().find(|r| r.resource.key == args.key);
+    let record = records(&*view, &args.agent.agent)?.into_iter().find(|r| r.resource.key() == args.key);
     app.out.show(&record.ok_or_else(|| no_value(app, &args.agent.agent, &args.key))?);
     Ok(Exit::Ok)
 }
@@ -47,7 +47,7 @@ pub fn records(view: &dyn View, host: &str) -> Result<Vec<KeyView>, StoreError> 
     for stack in view.stack_list()? {
         for recorded in view.resource_list(&stack.id, VersionAt::Head)? {
             if recorded.address.host().as_str() == host {
-                let resource = ResourceView::new(&stack, &recorded, false, &*catalog);
+                let resource = ResourceView::new(&stack, recorded, false, &*catalog);
                 found.push(KeyView { kind: "resource", stack: stack.name.clone(), resource });
             }
         }

@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         info: VersionView::new(&snapshot.info),
         resources: snapshot
             .resources
-            .iter()
+            .into_iter()
             .map(|r| ResourceView::new(&stack, r, false, &*catalog))
             .collect(),
         outputs: output_map(&snapshot.outputs),
