@@ -116,11 +116,7 @@ impl Human for SnapshotView {
         page.heading("Resources");
         let mut table = Table::new(&["ADDRESS", "MODULE", "STATE"]);
         for r in &self.resources {
-            table.row([
-                r.address(),
-                r.key().split(':').next().unwrap_or("").to_owned(),
-                r.state.to_owned(),
-            ]);
+            table.row([r.address(), r.key().split(':').next().unwrap_or("").to_owned(), r.state.to_owned()]);
         }
         page.table(&table);
         if !self.outputs.is_empty() {
