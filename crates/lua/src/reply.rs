@@ -7,7 +7,9 @@
 use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, UserData, Value as LuaValue};
+use sloth_core::address::Address;
 use sloth_core::body::Outcome;
+use sloth_core::recorded::Recorded;
 use sloth_core::value::Value;
 
 use crate::convert::to_lua;
@@ -16,19 +18,55 @@ use crate::shared::{Answer, Native, Shared, Unlimited};
 /// The field of a result that holds its [`Handle`] until the result is filled in.
 const PARTS: &str = "__parts";
 
-/// An outcome nobody has looked at.
+/// What nobody has looked at.
+enum Parts {
+    Outcome(Box<Outcome>),
+    Record(Box<Recorded>),
+}
+
 struct Handle {
-    outcome: Box<Outcome>,
+    parts: Parts,
     shared: Rc<Shared>,
 }
 impl UserData for Handle {}
+
+impl Handle {
+    fn address(&self) -> &Address {
+        match &self.parts {
+            Parts::Outcome(outcome) => &outcome.address,
+            Parts::Record(recorded) => &recorded.address,
+        }
+    }
+    fn fill(&self, lua: &Lua, table: &Table) -> mlua::Result<()> {
+        match &self.parts {
+            Parts::Outcome(outcome) => fill(lua, &self.shared, table, outcome),
+            Parts::Record(recorded) => crate::modules::stack::fill(lua, &self.shared, table, recorded),
+        }
+    }
+}
 
 /// What the wrapper of every function makes a result of.
 pub(crate) fn parts(lua: &Lua, shared: &Rc<Shared>, outcome: Box<Outcome>) -> mlua::Result<MultiValue> {
     let _unlimited = Unlimited::new(lua);
     let changed = outcome.changed();
-    let handle = lua.create_userdata(Handle { outcome, shared: Rc::clone(shared) })?;
+    let handle = lua.create_userdata(Handle { parts: Parts::Outcome(outcome), shared: Rc::clone(shared) })?;
     Ok([LuaValue::Integer(3), LuaValue::Boolean(changed), LuaValue::UserData(handle)].into_iter().collect())
+}
+
+/// A record as a table that is filled in when something but `changed` is asked for.
+pub(crate) fn record(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    recorded: Recorded,
+    changed: bool,
+) -> mlua::Result<Table> {
+    let _unlimited = Unlimited::new(lua);
+    let parts = Parts::Record(Box::new(recorded));
+    let table = lua.create_table()?;
+    table.raw_set("changed", changed)?;
+    table.raw_set(PARTS, lua.create_userdata(Handle { parts, shared: Rc::clone(shared) })?)?;
+    table.set_metatable(shared.reply_meta.borrow().clone())?;
+    Ok(table)
 }
 
 /// Fills in a result; true when something was missing.
@@ -38,8 +76,7 @@ pub(crate) fn complete(lua: &Lua, table: &Table) -> mlua::Result<bool> {
     let _unlimited = Unlimited::new(lua);
     let frozen = table.is_readonly();
     table.set_readonly(false);
-    let done =
-        fill(lua, &handle.shared, table, &handle.outcome).and_then(|()| table.raw_set(PARTS, LuaValue::Nil));
+    let done = handle.fill(lua, table).and_then(|()| table.raw_set(PARTS, LuaValue::Nil));
     table.set_readonly(frozen);
     done.map(|()| true)
 }
@@ -54,7 +91,7 @@ pub(crate) fn address(table: &Table) -> Option<String> {
     if let LuaValue::UserData(handle) = table.raw_get::<LuaValue>(PARTS).ok()?
         && let Ok(handle) = handle.borrow::<Handle>()
     {
-        return Some(handle.outcome.address.to_string());
+        return Some(handle.address().to_string());
     }
     match table.raw_get::<LuaValue>("address").ok()? {
         LuaValue::String(text) => Some(text.to_string_lossy()),

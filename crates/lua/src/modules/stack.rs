@@ -1,5 +1,7 @@
 //! `stack` and `event`.
 
+use std::rc::Rc;
+
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use sloth_core::body::{Registered, Registration};
 use sloth_core::desired::Options;
@@ -23,6 +25,12 @@ fn text_or_nil(lua: &Lua, text: Option<String>) -> Native {
 /// A record as a table.
 fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table> {
     let t = lua.create_table()?;
+    fill(lua, shared, &t, recorded)?;
+    Ok(t)
+}
+
+/// The fields of a record.
+pub(crate) fn fill(lua: &Lua, shared: &Shared, t: &Table, recorded: &Recorded) -> mlua::Result<()> {
     let stack = shared.maybe_scope().and_then(|s| s.stack()).map(|s| s.id.to_string());
     let (kind, name) = (recorded.address.kind(), recorded.address.id());
     t.raw_set(
@@ -35,7 +43,9 @@ fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table
     t.raw_set("stack_id", stack)?;
     t.raw_set("type", kind)?;
     t.raw_set("name", name)?;
-    t.raw_set("address", recorded.address.to_string())?;
+    let address = recorded.address.to_string();
+    t.raw_set("message", address.as_str())?;
+    t.raw_set("address", address)?;
     t.raw_set("module", recorded.module.as_str())?;
     t.raw_set("operation", recorded.operation.as_str())?;
     t.raw_set("state", recorded.condition.as_str())?;
@@ -52,7 +62,7 @@ fn record(lua: &Lua, shared: &Shared, recorded: &Recorded) -> mlua::Result<Table
     if recorded.condition == Condition::Applied {
         t.raw_set("last_applied", recorded.updated_at.rfc3339())?;
     }
-    Ok(t)
+    Ok(())
 }
 
 /// Reads the table of `register_resource` and of `resource`.
@@ -134,7 +144,7 @@ fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Resu
     })
 }
 
-fn register(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str, applied: bool) -> Native {
+fn register(lua: &Lua, shared: &Rc<Shared>, args: &MultiValue, function: &str, applied: bool) -> Native {
     let scope = shared.scope(function)?;
     let entry = registration(lua, &table(args, 0, function, "the resource")?, function, applied)?;
     let (how, recorded) = scope.register(entry)?;
@@ -143,8 +153,7 @@ fn register(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str, appli
         Registered::Changed => "changed",
         Registered::Unchanged => "unchanged",
     };
-    let resource = record(lua, shared, &recorded)?;
-    resource.raw_set("changed", how != Registered::Unchanged)?;
+    let resource = crate::reply::record(lua, shared, recorded, how != Registered::Unchanged)?;
     Answer::many([LuaValue::String(lua.create_string(word)?), LuaValue::Table(resource)])
 }
 
