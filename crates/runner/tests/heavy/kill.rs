@@ -56,6 +56,23 @@ fn log_lines(bench: &Bench) -> BTreeMap<String, usize> {
     lines
 }
 
+/// Commands outlive the program that started them; a person who decides waits for them to end.
+fn commands_ended(bench: &Bench) {
+    let here = bench.dir.path().to_str().unwrap().as_bytes().to_vec();
+    let begin = Instant::now();
+    loop {
+        let alive = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+            let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            command.starts_with(b"/bin/sh\0-c") && command.windows(here.len()).any(|part| part == here)
+        });
+        if !alive {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "a command does not end");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Runs until it succeeds; steps nobody can look up are decided by looking at the log, as a person would.
 fn converge(bench: &Bench, what: &str) {
     for _ in 0..12 {
@@ -65,6 +82,7 @@ fn converge(bench: &Bench, what: &str) {
         }
         let open = bench.json(&["resume", "forty", "--list", "-o", "json"]);
         let steps = open.as_array().unwrap_or_else(|| panic!("{what}: {open}\n{}", text(&output))).clone();
+        commands_ended(bench);
         let unknown: Vec<_> = steps.iter().filter(|s| s["unknown"] == true).collect();
         assert!(!unknown.is_empty(), "{what}: failed without an open question\n{}", text(&output));
         for step in unknown {
