@@ -50,9 +50,28 @@ pub enum StepEvent {
     Resolve,
 }
 
+impl std::fmt::Display for StepEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Begin => "begin",
+            Self::Finish => "succeed",
+            Self::Fail => "fail",
+            Self::Lose => "be interrupted",
+            Self::Resolve => "be settled",
+        })
+    }
+}
+
 /// An event that does not fit the state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a step that is {from:?} cannot {event:?}")]
+#[error("a step that {} cannot {event}", match from {
+    None => "has not begun",
+    Some(StepState::Begun) => "has begun",
+    Some(StepState::Done) => "is done",
+    Some(StepState::Failed) => "has failed",
+    Some(StepState::Unknown) => "was interrupted",
+    Some(StepState::Resolved) => "is settled",
+})]
 pub struct IllegalTransition {
     /// State, `None` before the intent.
     pub from: Option<StepState>,

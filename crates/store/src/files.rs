@@ -36,7 +36,8 @@ pub fn file_system_verdict(kind: u64) -> FileSystem {
     }
 }
 
-fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+/// What went wrong at which path.
+pub fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
     let what = format!("{what} `{}`", path.display());
     move |error| Failure::File(what, error)
 }
@@ -213,7 +214,7 @@ pub fn install(from: &Path, to: &Path) -> io::Result<()> {
 pub fn flush_directory(of: &Path) -> Outcome<()> {
     let Some(parent) = of.parent() else { return Ok(()) };
     let done = std::fs::File::open(parent).and_then(|dir| dir.sync_all());
-    done.map_err(|e| Failure::File(format!("could not flush the directory `{}`", parent.display()), e))
+    done.map_err(failed("could not flush the directory", parent))
 }
 
 #[cfg(test)]

@@ -1413,7 +1413,9 @@ pub fn step(seq: u64) -> Intention {
     }
 }
 
-fn command(seq: u64) -> Intention {
+/// A step that cannot be looked at afterwards.
+#[must_use]
+pub fn command(seq: u64) -> Intention {
     Intention {
         subject: Subject::Command {
             host: "local".to_owned(),

@@ -23,7 +23,7 @@ use sloth_core::store::{Journal, StoreError, Wait};
 use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
-use crate::files;
+use crate::files::{self, failed};
 use crate::sqlite::Shared;
 use frame::{Tag, push};
 use steps::{Head, Steps};
@@ -33,6 +33,8 @@ const EXTENSION: &str = "slj";
 const RECLAIM: u64 = 4 * 1024 * 1024;
 /// A longer file is not read: no run writes so much between two commits.
 const LONGEST: u64 = 4 << 30;
+/// A file without a readable head is begun again when it is no longer than this: its maker died while writing it.
+const HEAD: u64 = 1024;
 
 /// The journal files of a database.
 pub struct RunFiles {
@@ -138,11 +140,6 @@ impl RunFiles {
     }
 }
 
-fn failed(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    let what = format!("{what} `{}`", path.display());
-    move |error| Failure::File(what, error)
-}
-
 fn load(path: &Path) -> Outcome<Left> {
     let mut file = File::open(path).map_err(failed("could not read", path))?;
     let mut bytes = Vec::new();
@@ -161,7 +158,7 @@ impl RunFile {
     fn create(dir: &Path, path: PathBuf, run: &RunId, stack: &StackId) -> Outcome<Self> {
         files::make_private_dirs(dir)?;
         let file =
-            files::private().create_new(true).open(&path).map_err(failed("could not create", &path))?;
+            files::private().create(true).truncate(true).open(&path).map_err(failed("could not create", &path))?;
         let mut this = Self { file, path, length: 0, head: 0, steps: Steps::default(), buffer: Vec::new() };
         let head = canonical(&to_value(&Head { run: run.clone(), stack: stack.clone() }));
         this.append(|out| push(out, Tag::Head, |o| o.extend_from_slice(head.as_bytes())))?;
@@ -170,7 +167,7 @@ impl RunFile {
     }
 
     /// Opens the file of a run of this or of an earlier process. A torn tail is cut off, so that what is appended can
-    /// be read.
+    /// be read. `None` when there is none, or nothing in it.
     fn reopen(path: &Path) -> Outcome<Option<Self>> {
         let left = match load(path) {
             Ok(left) => left,
@@ -178,6 +175,16 @@ impl RunFile {
             Err(failure) => return Err(failure),
         };
         let mut file = files::private().open(path).map_err(failed("could not open", path))?;
+        if left.head.is_none() {
+            if files::size_of(path) <= HEAD {
+                return Ok(None);
+            }
+            return Err(Failure::bad(format!(
+                "the journal file `{}` is damaged at its beginning. It may hold the only copy of what its run replaced: \
+                 move it to another directory, and try again",
+                path.display()
+            )));
+        }
         let whole = file.metadata().map_err(failed("could not open", path))?.len() - left.torn;
         if left.torn > 0 {
             file.set_len(whole).map_err(failed("could not write", path))?;

@@ -342,6 +342,41 @@ fn a_torn_journal_is_read_up_to_the_tear() {
     assert_eq!(reader.journal().open_steps(&s.id).unwrap().len(), 2);
 }
 
+/// A process may die after it has made the file and before it has written whose file it is.
+#[test]
+fn a_journal_without_its_first_record_is_begun_again() {
+    let (_dir, path, f) = placed();
+    let (s, _) = made(&f, "web");
+    let run = RunId::from_stored("r");
+    let file = beside(&path, ".steps/r.slj");
+    f.store.journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let head = 9 + whole[8 + 1..].iter().position(|b| *b == b'}').unwrap() + 1;
+    for cut in [0, 1, 8, head - 1] {
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let next = (f.reopen)();
+        let journal = next.journal();
+        let (command, seq) = (laws::command(7), 7);
+        journal.begin(&s.id, &run, &command, &[]).unwrap();
+        journal.finish(&run, seq, Some(&serde_json::json!("done"))).unwrap();
+        journal.begin(&s.id, &run, &laws::step(8), &[]).unwrap();
+        drop(next);
+        let open = (f.reopen)().journal().open_steps(&s.id).unwrap();
+        let seen: Vec<(u64, bool)> =
+            open.iter().map(|o| (o.intention.seq, o.finished.is_some())).collect();
+        assert_eq!(seen, [(7, true), (8, false)], "cut at {cut}");
+        (f.reopen)().journal().close(&run).unwrap();
+    }
+    // What is behind a damaged beginning may be the only copy of what the run replaced.
+    let mut damaged = whole.clone();
+    damaged[9] ^= 1;
+    damaged.resize(64 * 1024, 1);
+    std::fs::write(&file, &damaged).unwrap();
+    let error = (f.reopen)().journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap_err();
+    assert!(error.to_string().contains("damaged at its beginning"), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), damaged);
+}
+
 /// Either the damage changes nothing, or it is an error, or the check finds it.
 #[test]
 fn flipped_bits_are_harmless_or_noticed() {
