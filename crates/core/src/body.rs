@@ -251,7 +251,7 @@ pub trait Scope: Send + Sync {
     ///
     /// # Errors
     /// A saved plan does not allow it, or the run is being stopped.
-    fn effect(&self, what: &str, span: Option<&Span>) -> Result<Permission, CallError>;
+    fn effect(&self, what: &str) -> Result<Permission, CallError>;
 
     /// A line of user output: `stream` is `print`, `debug`, `info`, `success`, `warn` or `error`.
     fn say(&self, stream: &'static str, text: &str);

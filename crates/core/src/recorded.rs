@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::desired::Options;
+use crate::desired::{Desired, Options};
 use crate::digest::Digest;
 use crate::value::{Value, to_value};
 
@@ -20,6 +20,14 @@ pub enum Origin {
         /// The state found; its contents are in the content store.
         state: Value,
     },
+}
+
+impl Origin {
+    /// The origin of a resource that is touched for the first time and was like this.
+    #[must_use]
+    pub fn of(live: Option<&Value>) -> Self {
+        live.map_or(Self::Absent, |state| Self::Present { state: state.clone() })
+    }
 }
 
 /// Whether the last attempt ended well.
@@ -87,6 +95,32 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// The record of a wish that was fulfilled, and left this state. `live` was there before; `old` is what was recorded
+    /// until now, whose origin and birth stay.
+    #[must_use]
+    pub fn applied(
+        desired: &Desired,
+        state: Option<Value>,
+        live: Option<&Value>,
+        old: Option<&Self>,
+        task: &str,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            address: desired.address.clone(),
+            module: desired.module.clone(),
+            operation: desired.operation.clone(),
+            spec: desired.spec.clone(),
+            state,
+            origin: old.map_or_else(|| Origin::of(live), |old| old.origin.clone()),
+            condition: Condition::Applied,
+            error: None,
+            options: desired.options.clone(),
+            task: task.to_owned(),
+            created_at: old.map_or(now, |old| old.created_at),
+            updated_at: now,
+        }
+    }
     /// Everything that makes the record what it is, without its times.
     #[must_use]
     pub fn body(&self) -> Value {

@@ -86,6 +86,32 @@ pub struct Stack {
     pub rolled_back_to: Option<Version>,
 }
 
+impl Stack {
+    /// A stack of this name that nothing has happened to, with a new identity.
+    #[must_use]
+    pub fn fresh(name: impl Into<String>, now: Timestamp) -> Self {
+        Self {
+            id: StackId::generate(now),
+            name: name.into(),
+            description: String::new(),
+            version_label: String::new(),
+            status: StackStatus::Created,
+            head: Version::ZERO,
+            workflow_file: None,
+            configuration: Map::new(),
+            metadata: Map::new(),
+            created_at: now,
+            updated_at: now,
+            completed_at: None,
+            last_run_at: None,
+            execution_count: 0,
+            last_duration: 0,
+            last_error: None,
+            rolled_back_to: None,
+        }
+    }
+}
+
 /// Why a text cannot be a stack's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadStackName {

@@ -149,17 +149,18 @@ impl<'a> Conduct<'a> {
         Next::Start(Unit::Task(task, host.clone()), self.scope(name, host))
     }
 
+    /// The first task that has not begun and whose needs are like this.
+    fn waiting(&self, state: &State, are: impl Fn(&BTreeSet<usize>) -> bool) -> Option<usize> {
+        self.order.iter().copied().find(|&t| {
+            state.fates[t] == Fate::Waiting && self.chosen.contains(&t) && are(self.graph.needs(t))
+        })
+    }
+
     /// Tasks that cannot run any more because something they need failed.
     fn skip_hopeless(&self, state: &mut State) {
         loop {
-            let hopeless = self.order.iter().copied().find(|&t| {
-                state.fates[t] == Fate::Waiting
-                    && self.chosen.contains(&t)
-                    && self
-                        .graph
-                        .needs(t)
-                        .iter()
-                        .any(|&n| matches!(state.fates[n], Fate::Failed | Fate::Skipped))
+            let hopeless = self.waiting(state, |needs| {
+                needs.iter().any(|&n| matches!(state.fates[n], Fate::Failed | Fate::Skipped))
             });
             let Some(task) = hopeless else { return };
             let cause = self
@@ -231,14 +232,8 @@ impl<'a> Conduct<'a> {
         // Units of one task on several hosts always run side by side; tasks only when the workflow says so.
         let tasks_running = state.fates.iter().filter(|f| **f == Fate::Running).count();
         if tasks_running < self.parallel {
-            let ready = self.order.iter().copied().find(|&t| {
-                state.fates[t] == Fate::Waiting
-                    && self.chosen.contains(&t)
-                    && self
-                        .graph
-                        .needs(t)
-                        .iter()
-                        .all(|&n| matches!(state.fates[n], Fate::Succeeded | Fate::Excused))
+            let ready = self.waiting(state, |needs| {
+                needs.iter().all(|&n| matches!(state.fates[n], Fate::Succeeded | Fate::Excused))
             });
             if let Some(task) = ready {
                 state.fates[task] = Fate::Running;

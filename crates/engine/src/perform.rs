@@ -15,7 +15,7 @@ use sloth_core::journal::{Intention, Subject};
 use sloth_core::machine::{Applied, ApplyError, Machine, Sight, Step, Watch};
 use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::plan::PlanStep;
-use sloth_core::recorded::{Condition, Origin, Recorded};
+use sloth_core::recorded::{Condition, Recorded};
 use sloth_core::sink::Signal;
 use sloth_core::store::Wait;
 use sloth_core::value::Value;
@@ -241,24 +241,14 @@ impl Session {
             return Ok(Outcome { address, change, state: seen.state, notes: Vec::new() });
         }
         let now = self.ctx.clock.now();
-        let origin = recorded.as_ref().map_or_else(
-            || seen.state.clone().map_or(Origin::Absent, |state| Origin::Present { state }),
-            |r| r.origin.clone(),
+        let template = Recorded::applied(
+            &desired,
+            seen.state.clone(),
+            seen.state.as_ref(),
+            recorded.as_deref(),
+            task,
+            now,
         );
-        let template = Recorded {
-            address: address.clone(),
-            module: desired.module.clone(),
-            operation: desired.operation.clone(),
-            spec: desired.spec.clone(),
-            state: seen.state.clone(),
-            origin,
-            condition: Condition::Applied,
-            error: None,
-            options: desired.options.clone(),
-            task: task.to_owned(),
-            created_at: recorded.as_ref().map_or(now, |r| r.created_at),
-            updated_at: now,
-        };
         self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
         self.carry_out(Work {
             task,

@@ -258,10 +258,7 @@ fn commit(ctx: &Context, stack: &Stack, lease: &HeldLease, settled: &[Settled]) 
             }
             continue;
         };
-        let origin = old.as_ref().map_or_else(
-            || before.clone().map_or(Origin::Absent, |state| Origin::Present { state }),
-            |old| old.origin.clone(),
-        );
+        let origin = old.as_ref().map_or_else(|| Origin::of(before.as_ref()), |old| old.origin.clone());
         txn.resource_put(&Recorded {
             address: address.clone(),
             module: module.clone(),

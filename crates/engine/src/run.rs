@@ -7,7 +7,6 @@ use sloth_core::address::{Address, HostName};
 use sloth_core::body::Program;
 use sloth_core::event::{EventType, Severity};
 use sloth_core::graph::TaskGraph;
-use sloth_core::id::StackId;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
 use sloth_core::run::{RunStatus, TaskCounts};
@@ -207,26 +206,7 @@ fn stack_for(
         return Ok((stacks::make(ctx, new, false)?, false));
     }
     sloth_core::stack::check_name(name)?;
-    let now = ctx.clock.now();
-    let imagined = Stack {
-        id: StackId::generate(now),
-        name: new.name,
-        description: new.description,
-        version_label: new.version_label,
-        status: StackStatus::Created,
-        head: sloth_core::version::Version::ZERO,
-        workflow_file: new.workflow_file,
-        configuration: Map::new(),
-        metadata: Map::new(),
-        created_at: now,
-        updated_at: now,
-        completed_at: None,
-        last_run_at: None,
-        execution_count: 0,
-        last_duration: 0,
-        last_error: None,
-        rolled_back_to: None,
-    };
+    let imagined = stacks::fresh(ctx, new);
     Ok((imagined, false))
 }
 

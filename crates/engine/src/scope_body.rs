@@ -20,7 +20,6 @@ use sloth_core::output::Output;
 use sloth_core::plan::PlanStep;
 use sloth_core::recorded::{Condition, Origin, REGISTERED, Recorded};
 use sloth_core::sink::Signal;
-use sloth_core::span::Span;
 use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, VersionAt};
 use sloth_core::value::{Map, Value, to_value};
@@ -173,7 +172,7 @@ impl Scope for UnitScope {
         }
     }
 
-    fn effect(&self, what: &str, _span: Option<&Span>) -> Result<Permission, CallError> {
+    fn effect(&self, what: &str) -> Result<Permission, CallError> {
         self.session.gate()?;
         if self.session.planning {
             let step = PlanStep::Effect { task: self.task.clone(), what: what.to_owned() };
@@ -514,24 +513,8 @@ impl Session {
             }
         }
         let now = self.ctx.clock.now();
-        let origin = recorded.as_ref().map_or_else(
-            || live.clone().map_or(Origin::Absent, |state| Origin::Present { state }),
-            |r| r.origin.clone(),
-        );
-        let template = Recorded {
-            address: address.clone(),
-            module: desired.module.clone(),
-            operation: desired.operation.clone(),
-            spec: desired.spec.clone(),
-            state: state.clone(),
-            origin,
-            condition: Condition::Applied,
-            error: None,
-            options: desired.options.clone(),
-            task: task.to_owned(),
-            created_at: recorded.as_ref().map_or(now, |r| r.created_at),
-            updated_at: now,
-        };
+        let template =
+            Recorded::applied(&desired, state.clone(), live.as_ref(), recorded.as_deref(), task, now);
         let outcome = Outcome {
             address: address.clone(),
             change: change.clone(),

@@ -6,13 +6,13 @@ use std::time::Duration;
 use sloth_core::address::Address;
 use sloth_core::diff::Diff;
 use sloth_core::event::{Event, EventType, Severity};
-use sloth_core::id::{LockId, StackId};
+use sloth_core::id::LockId;
 use sloth_core::lease::{Lease, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::output::Output;
-use sloth_core::stack::{Stack, StackStatus, check_name};
+use sloth_core::stack::{Stack, check_name};
 use sloth_core::store::{Intent, OperationRecord, Seal, StackMatch, View, Wait};
 use sloth_core::suggest::nearest;
-use sloth_core::value::{Map, Value};
+use sloth_core::value::Value;
 use sloth_core::version::{Version, VersionInfo, VersionKind, VersionNote};
 
 use crate::context::Context;
@@ -56,29 +56,20 @@ pub fn create(ctx: &Context, new: NewStack) -> Result<Stack, EngineError> {
     make(ctx, new, true)
 }
 
+/// What a stack is before anything happened to it.
+pub(crate) fn fresh(ctx: &Context, new: NewStack) -> Stack {
+    Stack {
+        description: new.description,
+        version_label: new.version_label,
+        workflow_file: new.workflow_file,
+        ..Stack::fresh(new.name, ctx.clock.now())
+    }
+}
+
 /// Makes a stack; `logged` when a person asked for it, not when a run needs it.
 pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, EngineError> {
     check_name(&new.name)?;
-    let now = ctx.clock.now();
-    let stack = Stack {
-        id: StackId::generate(now),
-        name: new.name,
-        description: new.description,
-        version_label: new.version_label,
-        status: StackStatus::Created,
-        head: Version::ZERO,
-        workflow_file: new.workflow_file,
-        configuration: Map::new(),
-        metadata: Map::new(),
-        created_at: now,
-        updated_at: now,
-        completed_at: None,
-        last_run_at: None,
-        execution_count: 0,
-        last_duration: 0,
-        last_error: None,
-        rolled_back_to: None,
-    };
+    let stack = fresh(ctx, new);
     if matches!(ctx.store.view()?.stack_find(&stack.name)?, StackMatch::One(found) if found.name == stack.name)
     {
         return Err(EngineError::StackExists(stack.name));

@@ -305,7 +305,7 @@ fn collect(
         return Err(Fault::new("internal", "the declarations could not be read"));
     };
     let all: Vec<Table> = workflows.sequence_values().collect::<mlua::Result<_>>()?;
-    let table = choose(shared, &all, file, wanted)?;
+    let table = choose(&all, file, wanted)?;
     let fields: Table = table.raw_get("fields")?;
     let list: Table = table.raw_get("list")?;
     let tables: Vec<Table> = list.sequence_values().collect::<mlua::Result<_>>()?;
@@ -348,7 +348,7 @@ fn collect(
     Ok(Meaning { workflow, table, tasks: tables, handlers: handler_tables })
 }
 
-fn choose(shared: &Shared, all: &[Table], file: &Arc<str>, wanted: Option<&str>) -> Result<Table, Fault> {
+fn choose(all: &[Table], file: &Arc<str>, wanted: Option<&str>) -> Result<Table, Fault> {
     let mut names: Vec<String> = Vec::new();
     for table in all {
         let name: String = table.raw_get("name")?;
@@ -384,7 +384,6 @@ fn choose(shared: &Shared, all: &[Table], file: &Arc<str>, wanted: Option<&str>)
     if let [only] = own.as_slice() {
         return Ok(only.clone());
     }
-    let _ = shared;
     Err(Fault::new("ambiguous", format!("`{file}` has {} workflows: {}", names.len(), listed()))
         .hint("name the one to run"))
 }

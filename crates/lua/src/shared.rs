@@ -195,10 +195,8 @@ impl Shared {
         }
     }
     /// Asks whether an effect may happen; true means go on.
-    pub(crate) fn permitted(&self, lua: &Lua, what: &str, function: &str) -> Result<bool, Fault> {
-        let span = self.here(lua);
-        let go = self.scope(function)?.effect(what, span.as_ref())?;
-        Ok(go == sloth_core::body::Permission::Go)
+    pub(crate) fn permitted(&self, what: &str, function: &str) -> Result<bool, Fault> {
+        Ok(self.scope(function)?.effect(what)? == sloth_core::body::Permission::Go)
     }
     /// A controller path as code writes it: `~` expanded, relative to the workflow file.
     pub(crate) fn path(&self, text: &str) -> PathBuf {

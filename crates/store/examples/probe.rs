@@ -11,7 +11,7 @@ use sloth_core::clock::{Clock, FixedClock, Timestamp};
 use sloth_core::digest::Blob;
 use sloth_core::event::{Event, EventType, Severity};
 use sloth_core::id::RunId;
-use sloth_core::journal::{Intention, Subject};
+use sloth_core::journal::Intention;
 use sloth_core::lease::Lease;
 use sloth_core::recorded::Recorded;
 use sloth_core::store::{Intent, OperationRecord, Seal, Store, VersionAt, Wait};
@@ -171,24 +171,8 @@ fn main() {
         (0..200u32).map(|n| Blob::new(format!("content {n} ").repeat(40).into_bytes())).collect();
     median("put 200 contents of 440 bytes, known", 20, |_| store.blobs().put(&blobs, Wait::Fast).unwrap());
     let run = RunId::generate(clock.now());
-    let step = |seq: u64| {
-        let r = laws::record("etc/motd", 1);
-        Intention {
-            seq,
-            task: "t".to_owned(),
-            subject: Subject::Resource {
-                address: r.address,
-                module: r.module,
-                operation: r.operation,
-                spec: Some(r.spec),
-                before: r.state,
-                options: r.options,
-            },
-            at: Timestamp::from_nanos(4),
-        }
-    };
-    let steps: Vec<Intention> = (0..20_000).map(step).collect();
-    store.journal().begin(&big.stack, &run, &step(99_999), &[]).unwrap();
+    let steps: Vec<Intention> = (0..20_000).map(laws::step).collect();
+    store.journal().begin(&big.stack, &run, &laws::step(99_999), &[]).unwrap();
     let state = laws::record("x", 1).state;
     let start = Instant::now();
     for step in &steps {
@@ -201,16 +185,8 @@ fn main() {
     }
     println!("journal finish (probe) {:.2} µs", micros(start.elapsed()) / 20_000.0);
     median("journal close", 1, |_| store.journal().close(&run).unwrap());
-    let command = |seq: u64| Intention {
-        subject: Subject::Command {
-            host: "local".to_owned(),
-            command: sloth_core::command::Command::shell("make it so"),
-            key: "k".to_owned(),
-        },
-        ..step(seq)
-    };
     median("journal begin (command, durable)", 200, |n| {
-        store.journal().begin(&big.stack, &run, &command(n as u64), &[]).unwrap();
+        store.journal().begin(&big.stack, &run, &laws::command(n as u64), &[]).unwrap();
     });
     store.journal().close(&run).unwrap();
     drop(store);
@@ -247,25 +223,6 @@ fn main() {
 }
 
 fn laws_stack(clock: &Arc<FixedClock>, name: &str) -> sloth_core::stack::Stack {
-    use sloth_core::stack::{Stack, StackStatus};
-    let now = clock.now();
-    Stack {
-        id: sloth_core::id::StackId::generate(now),
-        name: name.to_owned(),
-        description: String::new(),
-        version_label: String::new(),
-        status: StackStatus::Created,
-        head: sloth_core::version::Version::ZERO,
-        workflow_file: None,
-        configuration: sloth_core::value::Map::new(),
-        metadata: sloth_core::value::Map::new(),
-        created_at: now,
-        updated_at: now,
-        completed_at: None,
-        last_run_at: None,
-        execution_count: 0,
-        last_duration: 0,
-        last_error: None,
-        rolled_back_to: None,
-    }
+    use sloth_core::stack::Stack;
+    Stack::fresh(name, clock.now())
 }

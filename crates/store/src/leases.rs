@@ -107,6 +107,17 @@ fn nanos(d: Duration) -> i64 {
     i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// The place that begins at a column.
+fn place(row: &Row<'_>, at: usize) -> rusqlite::Result<Place> {
+    Ok(Place {
+        host: row.get(at)?,
+        pid: row.get(at + 1)?,
+        pid_start: row.get(at + 2)?,
+        pid_space: row.get(at + 3)?,
+        boot: row.get(at + 4)?,
+    })
+}
+
 fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
     let kind: String = row.get(0)?;
     Ok(Held {
@@ -115,13 +126,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         locked_by: row.get(2)?,
         operation: row.get(3)?,
         reason: row.get(4)?,
-        place: Place {
-            host: row.get(5)?,
-            pid: row.get(6)?,
-            pid_start: row.get(7)?,
-            pid_space: row.get(8)?,
-            boot: row.get(9)?,
-        },
+        place: place(row, 5)?,
         locked_at: row.get(10)?,
         renewed_at: row.get(11)?,
         expires_at: row.get(12)?,
@@ -150,13 +155,7 @@ fn queue_of(conn: &Connection, stack: i64) -> Outcome<Vec<Waiter>> {
             name: row.get(1)?,
             operation: row.get(2)?,
             presents: row.get(3)?,
-            place: Place {
-                host: row.get(4)?,
-                pid: row.get(5)?,
-                pid_start: row.get(6)?,
-                pid_space: row.get(7)?,
-                boot: row.get(8)?,
-            },
+            place: place(row, 4)?,
             seen: row.get(9)?,
         })
     })?;

@@ -2,7 +2,6 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
-use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{ReadStacks, StackMatch, StoreError, WriteStacks};
@@ -50,6 +49,28 @@ fn stack(row: &Row<'_>) -> Outcome<Stack> {
         last_error: row.get(15)?,
         rolled_back_to: row.get::<_, Option<u64>>(16)?.map(Version),
     })
+}
+
+/// What is written of a stack, `?1` to `?16` of both statements. The head is moved by sealing only.
+fn columns(stack: &Stack) -> impl rusqlite::Params + '_ {
+    (
+        stack.id.as_str(),
+        &stack.name,
+        &stack.description,
+        &stack.version_label,
+        stack.status.as_str(),
+        &stack.workflow_file,
+        canonical(&to_value(&stack.configuration)),
+        canonical(&to_value(&stack.metadata)),
+        stack.created_at.as_nanos(),
+        stack.updated_at.as_nanos(),
+        stack.completed_at.map(Timestamp::as_nanos),
+        stack.last_run_at.map(Timestamp::as_nanos),
+        stack.execution_count,
+        stack.last_duration,
+        &stack.last_error,
+        stack.rolled_back_to.map(|v| v.0),
+    )
 }
 
 fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
@@ -120,28 +141,8 @@ impl Session<'_> {
         let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
                    created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
                    rolled_back_to, head, head_hash, fence, pending, resource_count, detection) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, 0, 0, 0, 0)";
-        conn.prepare_cached(sql)?
-            .execute(params![
-                stack.id.as_str(),
-                stack.name,
-                stack.description,
-                stack.version_label,
-                stack.status.as_str(),
-                stack.workflow_file,
-                canonical(&to_value(&stack.configuration)),
-                canonical(&to_value(&stack.metadata)),
-                stack.created_at.as_nanos(),
-                stack.updated_at.as_nanos(),
-                stack.completed_at.map(Timestamp::as_nanos),
-                stack.last_run_at.map(Timestamp::as_nanos),
-                stack.execution_count,
-                stack.last_duration,
-                stack.last_error,
-                stack.rolled_back_to.map(|v| v.0),
-                Digest::ZERO.as_bytes(),
-            ])
-            .map_err(taken(&stack.name))?;
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, zeroblob(32), 0, 0, 0, 0)";
+        conn.prepare_cached(sql)?.execute(columns(stack)).map_err(taken(&stack.name))?;
         writing.made.push((stack.id.clone(), stack.name.clone()));
         Ok(())
     }
@@ -153,27 +154,7 @@ impl Session<'_> {
                    configuration = ?7, metadata = ?8, created_at = ?9, updated_at = ?10, completed_at = ?11, \
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
                    rolled_back_to = ?16 WHERE id = ?1";
-        let rows = conn
-            .prepare_cached(sql)?
-            .execute(params![
-                stack.id.as_str(),
-                stack.name,
-                stack.description,
-                stack.version_label,
-                stack.status.as_str(),
-                stack.workflow_file,
-                canonical(&to_value(&stack.configuration)),
-                canonical(&to_value(&stack.metadata)),
-                stack.created_at.as_nanos(),
-                stack.updated_at.as_nanos(),
-                stack.completed_at.map(Timestamp::as_nanos),
-                stack.last_run_at.map(Timestamp::as_nanos),
-                stack.execution_count,
-                stack.last_duration,
-                stack.last_error,
-                stack.rolled_back_to.map(|v| v.0),
-            ])
-            .map_err(taken(&stack.name))?;
+        let rows = conn.prepare_cached(sql)?.execute(columns(stack)).map_err(taken(&stack.name))?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }
 

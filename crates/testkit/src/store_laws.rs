@@ -117,25 +117,10 @@ macro_rules! store_laws {
 /// A new stack.
 #[must_use]
 pub fn stack(f: &Fixture, name: &str) -> Stack {
-    let now = f.clock.now();
     Stack {
-        id: StackId::generate(now),
-        name: name.to_owned(),
         description: "for tests".to_owned(),
         version_label: "1.0".to_owned(),
-        status: StackStatus::Created,
-        head: Version::ZERO,
-        workflow_file: None,
-        configuration: Map::new(),
-        metadata: Map::new(),
-        created_at: now,
-        updated_at: now,
-        completed_at: None,
-        last_run_at: None,
-        execution_count: 0,
-        last_duration: 0,
-        last_error: None,
-        rolled_back_to: None,
+        ..Stack::fresh(name, f.clock.now())
     }
 }
 

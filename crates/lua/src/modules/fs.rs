@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mlua::{Lua, Value as LuaValue};
+use mlua::Value as LuaValue;
 
 use super::{Module, text};
 use crate::declare::io_words;
@@ -14,14 +14,13 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Fault {
 }
 
 fn effect(
-    lua: &Lua,
     shared: &Shared,
     function: &str,
     word: &str,
     path: &Path,
     act: impl FnOnce() -> std::io::Result<()>,
 ) -> Native {
-    if shared.permitted(lua, &format!("{word} {}", path.display()), function)? {
+    if shared.permitted(&format!("{word} {}", path.display()), function)? {
         act().map_err(|e| failed(word, path, &e))?;
     }
     Answer::flag(true)
@@ -66,28 +65,28 @@ pub(super) fn fill(fs: &Module<'_>) -> mlua::Result<()> {
     fs.add(&["tmpname"], |lua, shared, _| {
         Answer::text(lua, shared.host.temp_name().to_string_lossy().as_bytes())
     })?;
-    fs.add(&["write", "write_file"], |lua, shared, args| {
+    fs.add(&["write", "write_file"], |_lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.write", "a path")?);
         let content = content(&args, "fs.write")?;
-        effect(lua, shared, "fs.write", "write", &path, || shared.host.write(&path, &content))
+        effect(shared, "fs.write", "write", &path, || shared.host.write(&path, &content))
     })?;
-    fs.add(&["append"], |lua, shared, args| {
+    fs.add(&["append"], |_lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.append", "a path")?);
         let content = content(&args, "fs.append")?;
-        effect(lua, shared, "fs.append", "append to", &path, || shared.host.append(&path, &content))
+        effect(shared, "fs.append", "append to", &path, || shared.host.append(&path, &content))
     })?;
-    fs.add(&["mkdir"], |lua, shared, args| {
+    fs.add(&["mkdir"], |_lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.mkdir", "a path")?);
         if shared.host.info(&path).is_ok_and(|i| i.is_dir) {
             return Answer::flag(true);
         }
-        effect(lua, shared, "fs.mkdir", "make the directory", &path, || shared.host.make_dir(&path))
+        effect(shared, "fs.mkdir", "make the directory", &path, || shared.host.make_dir(&path))
     })?;
-    fs.add(&["rm"], |lua, shared, args| {
+    fs.add(&["rm"], |_lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.rm", "a path")?);
-        effect(lua, shared, "fs.rm", "remove", &path, || shared.host.remove(&path))
+        effect(shared, "fs.rm", "remove", &path, || shared.host.remove(&path))
     })?;
-    fs.add(&["rmr"], |lua, shared, args| {
+    fs.add(&["rmr"], |_lua, shared, args| {
         let path = shared.path(&text(&args, 0, "fs.rmr", "a path")?);
         if path.parent().is_none() {
             return Err(Fault::new(
@@ -95,13 +94,13 @@ pub(super) fn fill(fs: &Module<'_>) -> mlua::Result<()> {
                 format!("cannot remove `{}` and everything in it", path.display()),
             ));
         }
-        effect(lua, shared, "fs.rmr", "remove with everything in it", &path, || shared.host.remove_all(&path))
+        effect(shared, "fs.rmr", "remove with everything in it", &path, || shared.host.remove_all(&path))
     })?;
-    fs.add(&["copy"], |lua, shared, args| {
+    fs.add(&["copy"], |_lua, shared, args| {
         let from = shared.path(&text(&args, 0, "fs.copy", "a path")?);
         let to = shared.path(&text(&args, 1, "fs.copy", "a path")?);
         let bytes = shared.host.read(&from).map_err(|e| failed("read", &from, &e))?;
-        effect(lua, shared, "fs.copy", "write", &to, || shared.host.write(&to, &bytes))
+        effect(shared, "fs.copy", "write", &to, || shared.host.write(&to, &bytes))
     })
 }
 

@@ -325,7 +325,7 @@ fn open(lua: &Lua, shared: &Rc<Shared>, args: &MultiValue) -> Native {
     }
     if file.writable {
         let word = if file.append { "append to" } else { "write" };
-        file.listed = !shared.permitted(lua, &format!("{word} {}", path.display()), "io.open")?;
+        file.listed = !shared.permitted(&format!("{word} {}", path.display()), "io.open")?;
         if plain.starts_with('w') {
             file.dirty = true;
         }

@@ -108,7 +108,7 @@ pub(super) fn os(os: &Module<'_>) -> mlua::Result<()> {
     })?;
     os.add(&["remove"], |lua, shared, args| {
         let path = shared.path(&text(&args, 0, "os.remove", "a path")?);
-        if !shared.permitted(lua, &format!("remove {}", path.display()), "os.remove")? {
+        if !shared.permitted(&format!("remove {}", path.display()), "os.remove")? {
             return Answer::flag(true);
         }
         match shared.host.remove(&path) {
@@ -123,7 +123,7 @@ pub(super) fn os(os: &Module<'_>) -> mlua::Result<()> {
         let from = shared.path(&text(&args, 0, "os.rename", "a path")?);
         let to = shared.path(&text(&args, 1, "os.rename", "a path")?);
         let what = format!("rename {} to {}", from.display(), to.display());
-        if !shared.permitted(lua, &what, "os.rename")? {
+        if !shared.permitted(&what, "os.rename")? {
             return Answer::flag(true);
         }
         match shared.host.rename(&from, &to) {

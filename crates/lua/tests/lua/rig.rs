@@ -334,7 +334,7 @@ impl Scope for FakeScope {
         }
         Ok(CommandOutcome::Ran(output))
     }
-    fn effect(&self, what: &str, _: Option<&sloth_core::span::Span>) -> Result<Permission, CallError> {
+    fn effect(&self, what: &str) -> Result<Permission, CallError> {
         self.world.note(format!("! {what}"));
         Ok(if self.planning() { Permission::Listed } else { Permission::Go })
     }

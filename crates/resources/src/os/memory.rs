@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sloth_core::command::{Command, CommandOutput};
 
 use super::overlay::Overlay;
-use super::{Entry, Look, Meta, OsError, Sort, Stamp, Want};
+use super::{Accounts, Entry, Look, Meta, OsError, Sort, Stamp, Want};
 
 /// A machine in memory.
 pub type Memory = Overlay<Void>;
@@ -43,6 +43,21 @@ fn id(name: &str) -> Option<u32> {
     NAMES.iter().find(|(_, n)| *n == name).map(|(i, _)| *i).or_else(|| name.parse().ok())
 }
 
+impl Accounts for Void {
+    fn user_name(&self, uid: u32) -> Arc<str> {
+        name(uid)
+    }
+    fn group_name(&self, gid: u32) -> Arc<str> {
+        name(gid)
+    }
+    fn user_id(&self, name: &str) -> Option<u32> {
+        id(name)
+    }
+    fn group_id(&self, name: &str) -> Option<u32> {
+        id(name)
+    }
+}
+
 impl Look for Void {
     fn entry(&self, path: &str, _: Want) -> Result<Option<Entry>, OsError> {
         let stamp = Stamp { dev: 0, ino: 0, changed: 0, size: 0 };
@@ -55,17 +70,8 @@ impl Look for Void {
     fn list(&self, _: &str) -> Result<Vec<OsString>, OsError> {
         Ok(Vec::new())
     }
-    fn user_name(&self, uid: u32) -> Arc<str> {
-        name(uid)
-    }
-    fn group_name(&self, gid: u32) -> Arc<str> {
-        name(gid)
-    }
-    fn user_id(&self, name: &str) -> Option<u32> {
-        id(name)
-    }
-    fn group_id(&self, name: &str) -> Option<u32> {
-        id(name)
+    fn accounts(&self) -> &dyn Accounts {
+        self
     }
     fn identity(&self) -> (u32, u32) {
         (0, 0)

@@ -177,6 +177,18 @@ pub struct Entry {
     pub target: Option<String>,
 }
 
+/// Users and groups of a machine.
+pub trait Accounts: Send + Sync {
+    /// Name of a user id, or its number as text.
+    fn user_name(&self, uid: u32) -> Arc<str>;
+    /// Name of a group id, or its number as text.
+    fn group_name(&self, gid: u32) -> Arc<str>;
+    /// Id of a user name; digits are taken as an id.
+    fn user_id(&self, name: &str) -> Option<u32>;
+    /// Id of a group name; digits are taken as an id.
+    fn group_id(&self, name: &str) -> Option<u32>;
+}
+
 /// Reads a machine. Changes nothing.
 pub trait Look: Send + Sync {
     /// What is at an absolute path; `None` when nothing is.
@@ -195,14 +207,8 @@ pub trait Look: Send + Sync {
     /// # Errors
     /// It cannot be read.
     fn list(&self, path: &str) -> Result<Vec<OsString>, OsError>;
-    /// Name of a user id, or its number as text.
-    fn user_name(&self, uid: u32) -> Arc<str>;
-    /// Name of a group id, or its number as text.
-    fn group_name(&self, gid: u32) -> Arc<str>;
-    /// Id of a user name; digits are taken as an id.
-    fn user_id(&self, name: &str) -> Option<u32>;
-    /// Id of a group name; digits are taken as an id.
-    fn group_id(&self, name: &str) -> Option<u32>;
+    /// Users and groups of this machine.
+    fn accounts(&self) -> &dyn Accounts;
     /// Who we are: effective user and group.
     fn identity(&self) -> (u32, u32);
     /// Runs a command that promises to change nothing.

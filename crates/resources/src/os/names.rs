@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use sloth_core::command::Command;
 use sloth_core::machine::Unwatched;
 
-use super::command;
+use super::{Accounts, command};
 
 #[derive(Default)]
 struct Table {
@@ -67,31 +67,26 @@ pub struct Names {
 }
 
 impl Names {
-    /// Name of a user id, or its number.
-    #[must_use]
-    pub fn user_name(&self, uid: u32) -> Arc<str> {
-        name(&self.users, Database::Users, uid)
-    }
-    /// Name of a group id, or its number.
-    #[must_use]
-    pub fn group_name(&self, gid: u32) -> Arc<str> {
-        name(&self.groups, Database::Groups, gid)
-    }
-    /// Id of a user name.
-    #[must_use]
-    pub fn user_id(&self, name: &str) -> Option<u32> {
-        id(&self.users, Database::Users, name)
-    }
-    /// Id of a group name.
-    #[must_use]
-    pub fn group_id(&self, name: &str) -> Option<u32> {
-        id(&self.groups, Database::Groups, name)
-    }
     /// Forgets everything, because something ran that may have changed users or groups.
     pub fn forget(&self) {
         for table in [&self.users, &self.groups] {
             *table.write().unwrap_or_else(PoisonError::into_inner) = Table::default();
         }
+    }
+}
+
+impl Accounts for Names {
+    fn user_name(&self, uid: u32) -> Arc<str> {
+        name(&self.users, Database::Users, uid)
+    }
+    fn group_name(&self, gid: u32) -> Arc<str> {
+        name(&self.groups, Database::Groups, gid)
+    }
+    fn user_id(&self, name: &str) -> Option<u32> {
+        id(&self.users, Database::Users, name)
+    }
+    fn group_id(&self, name: &str) -> Option<u32> {
+        id(&self.groups, Database::Groups, name)
     }
 }
 

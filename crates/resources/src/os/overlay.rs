@@ -15,8 +15,8 @@ use sloth_core::digest::Digest;
 use sloth_core::machine::Watch;
 
 use super::{
-    DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights, Sort, Stamp,
-    Touch, Want, split,
+    Accounts, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights,
+    Sort, Stamp, Touch, Want, split,
 };
 
 const MOST_LINKS: usize = 40;
@@ -267,6 +267,21 @@ fn expected(path: &str, expect: Expect, found: Option<&Meta>) -> Result<(), OsEr
     if fits { Ok(()) } else { Err(OsError::Moved(path.to_owned())) }
 }
 
+impl<L: Look + ?Sized> Accounts for Overlay<L> {
+    fn user_name(&self, uid: u32) -> Arc<str> {
+        self.imagined_name(uid).unwrap_or_else(|| self.base.accounts().user_name(uid))
+    }
+    fn group_name(&self, gid: u32) -> Arc<str> {
+        self.imagined_name(gid).unwrap_or_else(|| self.base.accounts().group_name(gid))
+    }
+    fn user_id(&self, name: &str) -> Option<u32> {
+        self.base.accounts().user_id(name).or_else(|| self.imagine(name))
+    }
+    fn group_id(&self, name: &str) -> Option<u32> {
+        self.base.accounts().group_id(name).or_else(|| self.imagine(name))
+    }
+}
+
 impl<L: Look + ?Sized> Look for Overlay<L> {
     fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
         if !self.touched.load(Ordering::Acquire) {
@@ -315,17 +330,8 @@ impl<L: Look + ?Sized> Look for Overlay<L> {
         self.children(&nodes, &resolved)
     }
 
-    fn user_name(&self, uid: u32) -> Arc<str> {
-        self.imagined_name(uid).unwrap_or_else(|| self.base.user_name(uid))
-    }
-    fn group_name(&self, gid: u32) -> Arc<str> {
-        self.imagined_name(gid).unwrap_or_else(|| self.base.group_name(gid))
-    }
-    fn user_id(&self, name: &str) -> Option<u32> {
-        self.base.user_id(name).or_else(|| self.imagine(name))
-    }
-    fn group_id(&self, name: &str) -> Option<u32> {
-        self.base.group_id(name).or_else(|| self.imagine(name))
+    fn accounts(&self) -> &dyn Accounts {
+        self
     }
     fn identity(&self) -> (u32, u32) {
         self.base.identity()

@@ -22,8 +22,8 @@ use super::litter;
 use super::names::Names;
 use super::place::{self, Place};
 use super::{
-    DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights, Sort, Stamp,
-    Touch, Want, command, split, xattr,
+    Accounts, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights,
+    Sort, Stamp, Touch, Want, command, split, xattr,
 };
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
@@ -236,17 +236,8 @@ impl Look for Real {
         Ok(names)
     }
 
-    fn user_name(&self, uid: u32) -> Arc<str> {
-        self.names.user_name(uid)
-    }
-    fn group_name(&self, gid: u32) -> Arc<str> {
-        self.names.group_name(gid)
-    }
-    fn user_id(&self, name: &str) -> Option<u32> {
-        self.names.user_id(name)
-    }
-    fn group_id(&self, name: &str) -> Option<u32> {
-        self.names.group_id(name)
+    fn accounts(&self) -> &dyn Accounts {
+        &self.names
     }
     fn identity(&self) -> (u32, u32) {
         self.identity

@@ -7,7 +7,7 @@ use sloth_core::command::{Command, CommandOutput};
 use sloth_core::machine::Watch;
 
 use super::real::Real;
-use super::{Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
 /// The real system below a directory.
 pub struct Rooted {
@@ -38,17 +38,8 @@ impl Look for Rooted {
     fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
         self.inner.list(&self.path(path))
     }
-    fn user_name(&self, uid: u32) -> Arc<str> {
-        self.inner.user_name(uid)
-    }
-    fn group_name(&self, gid: u32) -> Arc<str> {
-        self.inner.group_name(gid)
-    }
-    fn user_id(&self, name: &str) -> Option<u32> {
-        self.inner.user_id(name)
-    }
-    fn group_id(&self, name: &str) -> Option<u32> {
-        self.inner.group_id(name)
+    fn accounts(&self) -> &dyn Accounts {
+        self.inner.accounts()
     }
     fn identity(&self) -> (u32, u32) {
         self.inner.identity()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::machine::Watch;
 
-use super::{Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
 /// Any machine, with a list of what was asked of it.
 pub struct Traced {
@@ -43,17 +43,8 @@ impl Look for Traced {
         self.note("list", path);
         self.inner.list(path)
     }
-    fn user_name(&self, uid: u32) -> Arc<str> {
-        self.inner.user_name(uid)
-    }
-    fn group_name(&self, gid: u32) -> Arc<str> {
-        self.inner.group_name(gid)
-    }
-    fn user_id(&self, name: &str) -> Option<u32> {
-        self.inner.user_id(name)
-    }
-    fn group_id(&self, name: &str) -> Option<u32> {
-        self.inner.group_id(name)
+    fn accounts(&self) -> &dyn Accounts {
+        self.inner.accounts()
     }
     fn identity(&self) -> (u32, u32) {
         self.inner.identity()

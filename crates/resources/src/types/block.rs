@@ -4,17 +4,14 @@
 //! goes with its markers, and a block that was there before comes back where it was.
 
 use serde::{Deserialize, Serialize};
-use sloth_core::decide::PRESENCE;
 use sloth_core::diff::Diff;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::kind::{ArgError, Args, Attribute, Kind, Operation, Param, ParamType, Sources};
 use sloth_core::machine::ApplyError;
 use sloth_core::observed::ProbeError;
-use sloth_core::value::Value;
 
+use super::args;
 use super::edit::{self, Loaded, Position, Store, Text};
-use super::file::absolute;
-use super::line::with_text;
 use crate::os::Look;
 use crate::resource::{Resource, Wish, Work};
 
@@ -23,16 +20,6 @@ pub struct Block;
 
 const BEGIN: &str = "# BEGIN MANAGED BLOCK";
 const END: &str = "# END MANAGED BLOCK";
-
-const fn yes() -> bool {
-    true
-}
-fn is_yes(flag: &bool) -> bool {
-    *flag
-}
-fn no(flag: &bool) -> bool {
-    !*flag
-}
 
 /// A wish for a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +34,16 @@ pub struct BlockSpec {
     /// The line after them; made from `begin` when it is not known.
     pub end: String,
     /// Shall it be there?
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "super::yes", skip_serializing_if = "super::is_yes")]
     pub present: bool,
     /// Where it goes when it is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
     /// Make the file when it is missing.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub create: bool,
     /// Keep the file as it was under another name.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backup: bool,
     /// Command with `%s` that must accept the new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,16 +81,16 @@ const OPERATIONS: &[Operation] = &[Operation {
     aliases: &["block", "block_in_file"],
     kind: "block",
     params: &[
-        Param::new("backup", ParamType::Bool, "Keep the file as it was beside the new one"),
+        args::BACKUP,
         Param::new("block", ParamType::Text, "The lines").or(&["content", "text"]),
         edit::CREATE,
         edit::INSERT_AFTER,
         edit::INSERT_BEFORE,
         Param::new("marker_begin", ParamType::Text, "The line before them; one file can have several blocks"),
         Param::new("marker_end", ParamType::Text, "The line after them"),
-        edit::PATH,
+        args::PATH,
         edit::STATE,
-        edit::VALIDATE,
+        args::VALIDATE,
     ],
     positional: &["path", "block"],
     doc: "Makes sure that some lines are, or are not, in a file, between two markers",
@@ -164,7 +151,7 @@ impl Resource for Block {
     type State = BlockState;
 
     fn path(id: &str) -> Option<&str> {
-        id.split_once('#').map(|(path, _)| path)
+        edit::path_of(id)
     }
 
     fn kind(&self) -> &'static Kind {
@@ -174,13 +161,7 @@ impl Resource for Block {
         OPERATIONS
     }
     fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<BlockSpec>, ArgError> {
-        let path = absolute(args, "path")?;
-        if path.contains('#') {
-            return Err(ArgError::about(
-                "path",
-                format!("`{path}` has a `#` in it, which separates file and marker"),
-            ));
-        }
+        let path = edit::path(args, "marker")?;
         let begin = args.text("marker_begin").unwrap_or(BEGIN).to_owned();
         let end = match (args.text("marker_end"), args.text("marker_begin")) {
             (Some(end), _) => end.to_owned(),
@@ -238,20 +219,10 @@ impl Resource for Block {
         if spec.present { vec!["block"] } else { Vec::new() }
     }
     fn diff(&self, spec: &BlockSpec, live: Option<&BlockState>) -> Diff {
-        let mut diff = Diff::none();
-        let text = |block: &str| Some(Value::from(block));
-        match (spec.present, live) {
-            (true, live) => diff.compare("block", live.and_then(|l| text(&l.block)), text(&spec.block)),
-            (false, Some(live)) => diff.compare(PRESENCE, text(&live.block), None),
-            (false, None) => {}
-        }
-        diff
+        edit::difference("block", spec.present, &spec.block, live.map(|l| l.block.as_str()))
     }
     fn explain(&self, os: &dyn Look, _: &str, spec: &BlockSpec, _: &[Blob], diff: &mut Diff) {
-        let Ok(loaded) = edit::load(os, &spec.path) else { return };
-        let before = loaded.map_or_else(|| Text::parse(b""), |l| l.text);
-        let Ok(after) = edited(&before, spec) else { return };
-        *diff = with_text(diff, &before, &after, &spec.path);
+        edit::explain(os, &spec.path, diff, |text| edited(text, spec));
     }
     fn apply(
         &self,
@@ -267,10 +238,8 @@ impl Resource for Block {
         if !spec.present && loaded.is_none() {
             return Ok(None);
         }
-        let before = loaded.as_ref().map_or_else(|| Text::parse(b""), |l| l.text.clone());
-        let after = edited(&before, spec)?;
         let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
-        edit::store(work, &spec.path, loaded.as_ref(), &after, &how)?;
+        let after = edit::change(work, &spec.path, loaded.as_ref(), &how, |text| edited(text, spec))?;
         let at = find(&spec.path, &after, &spec.begin, &spec.end)?.map(|(first, _)| first + 1);
         Ok(at.map(|at| BlockState {
             path: spec.path.clone(),
@@ -289,10 +258,12 @@ impl Resource for Block {
         let Some(loaded) = edit::load(work.os, &live.path)? else { return Ok(None) };
         let begin = id.split_once('#').map_or(BEGIN, |(_, begin)| begin);
         let Some((first, last)) = find(&live.path, &loaded.text, begin, &live.end)? else { return Ok(None) };
-        let mut text = loaded.text.clone();
-        text.lines.drain(first..=last);
-        let how = Store { create: false, backup: false, validate: None };
-        edit::store(work, &live.path, Some(&loaded), &text, &how)?;
+        let without = |text: &Text| {
+            let mut text = text.clone();
+            text.lines.drain(first..=last);
+            Ok(text)
+        };
+        edit::change(work, &live.path, Some(&loaded), &Store::default(), without)?;
         Ok(None)
     }
     fn wish_for(&self, id: &str, state: Option<&BlockState>) -> (BlockSpec, Vec<Digest>) {

@@ -20,13 +20,6 @@ use crate::resource::{Resource, Wish, Work};
 /// The type `custom`.
 pub struct Custom;
 
-const fn yes() -> bool {
-    true
-}
-fn is_yes(flag: &bool) -> bool {
-    *flag
-}
-
 /// The three commands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commands {
@@ -54,7 +47,7 @@ pub struct CustomSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Value>,
     /// Shall it be there?
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "super::yes", skip_serializing_if = "super::is_yes")]
     pub present: bool,
 }
 

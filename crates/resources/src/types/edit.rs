@@ -4,18 +4,18 @@
 //! as they were, so that taking out what was put in gives back the same bytes.
 
 use regex::bytes::Regex;
+use sloth_core::decide::PRESENCE;
+use sloth_core::diff::{AttributeDiff, Diff, unified};
 use sloth_core::kind::{ArgError, Args, Param, ParamType};
 use sloth_core::machine::ApplyError;
 use sloth_core::observed::ProbeError;
+use sloth_core::value::Value;
 
+use super::args::absolute;
 use super::file::CAPTURE_LIMIT;
 use crate::os::{Expect, Look, Put, Rights, Want};
 use crate::resource::Work;
 
-/// Arguments both have.
-pub(super) const PATH: Param = Param::new("path", ParamType::Path, "The file, on the target")
-    .required()
-    .or(&["dest", "destination", "dst", "file", "name"]);
 pub(super) const CREATE: Param = Param::new("create", ParamType::Bool, "Make the file when it is missing");
 pub(super) const INSERT_AFTER: Param = Param::new(
     "insert_after",
@@ -31,12 +31,6 @@ pub(super) const INSERT_BEFORE: Param = Param::new(
 .or(&["before", "insertbefore"]);
 pub(super) const STATE: Param =
     Param::new("state", ParamType::Enum(&["absent", "present"]), "Shall it be there?");
-pub(super) const VALIDATE: Param = Param::new(
-    "validate",
-    ParamType::Text,
-    "Command that must accept the new file before it goes live; `%s` stands for its path",
-);
-
 /// Where something new goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
@@ -66,6 +60,50 @@ impl Position {
             at: None,
         })
     }
+}
+
+/// The path of an id, which a `#` ends.
+pub(super) fn path_of(id: &str) -> Option<&str> {
+    id.split_once('#').map(|(path, _)| path)
+}
+
+/// The argument `path`, which has to be fit for an id.
+pub(super) fn path(args: &Args, and_what: &str) -> Result<String, ArgError> {
+    let path = absolute(args, "path")?;
+    if path.contains('#') {
+        let why = format!("`{path}` has a `#` in it, which separates file and {and_what}");
+        return Err(ArgError::about("path", why));
+    }
+    Ok(path)
+}
+
+/// How a wish for a piece of text differs from what is there.
+pub(super) fn difference(attribute: &str, present: bool, wished: &str, live: Option<&str>) -> Diff {
+    let mut diff = Diff::none();
+    match (present, live) {
+        (true, live) => diff.compare(attribute, live.map(Value::from), Some(Value::from(wished))),
+        (false, Some(live)) => diff.compare(PRESENCE, Some(Value::from(live)), None),
+        (false, None) => {}
+    }
+    diff
+}
+
+/// Puts a unified diff of the whole file beside a difference.
+pub(super) fn explain(
+    os: &dyn Look,
+    path: &str,
+    diff: &mut Diff,
+    edited: impl FnOnce(&Text) -> Result<Text, ProbeError>,
+) {
+    let Ok(loaded) = load(os, path) else { return };
+    let before = loaded.map_or_else(|| Text::parse(b""), |l| l.text);
+    let Ok(after) = edited(&before) else { return };
+    let text = unified(&before.bytes(), &after.bytes(), path, &format!("{path} (wished)"));
+    let mut explained = Diff::none();
+    for attribute in diff.attributes() {
+        explained.push(AttributeDiff { text: text.clone(), ..attribute.clone() });
+    }
+    *diff = explained;
 }
 
 /// Checks a regular expression.
@@ -154,6 +192,7 @@ pub(super) fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, ProbeErr
 }
 
 /// How to write the file back.
+#[derive(Default)]
 pub(super) struct Store<'a> {
     pub create: bool,
     pub backup: bool,
@@ -161,7 +200,7 @@ pub(super) struct Store<'a> {
 }
 
 /// Writes a file that was loaded, or makes it.
-pub(super) fn store(
+fn store(
     work: &Work<'_>,
     path: &str,
     loaded: Option<&Loaded>,
@@ -192,6 +231,22 @@ pub(super) fn store(
         work.note(format!("the previous content is kept as `{backup}` beside `{path}`"));
     }
     Ok(())
+}
+
+/// Edits a file that was loaded, or makes it, and returns it as it is now.
+pub(super) fn change(
+    work: &Work<'_>,
+    path: &str,
+    loaded: Option<&Loaded>,
+    how: &Store<'_>,
+    edited: impl FnOnce(&Text) -> Result<Text, ProbeError>,
+) -> Result<Text, ApplyError> {
+    let after = match loaded {
+        Some(loaded) => edited(&loaded.text)?,
+        None => edited(&Text::parse(b""))?,
+    };
+    store(work, path, loaded, &after, how)?;
+    Ok(after)
 }
 
 /// Text that has to be shown, which it only can be when it is UTF-8.

@@ -22,10 +22,6 @@ use crate::resource::{Resource, Wish, Work};
 /// The type `exec`.
 pub struct Exec;
 
-fn no(flag: &bool) -> bool {
-    !*flag
-}
-
 /// How a command is started, apart from what it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -108,7 +104,7 @@ pub struct ExecSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onlyif: Option<String>,
     /// The wish of a state that was there: nothing to do in either case.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
 }
 

@@ -5,31 +5,19 @@
 //! front of it; a line that does not match its own expression follows it, as in `/etc/hosts#/^10\./=db`.) When the record goes, a line we put in goes, and a line we replaced comes back where it was.
 
 use serde::{Deserialize, Serialize};
-use sloth_core::decide::PRESENCE;
-use sloth_core::diff::{AttributeDiff, Diff, unified};
+use sloth_core::diff::Diff;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::kind::{ArgError, Args, Attribute, Kind, Operation, Param, ParamType, Sources};
 use sloth_core::machine::ApplyError;
 use sloth_core::observed::ProbeError;
-use sloth_core::value::Value;
 
+use super::args;
 use super::edit::{self, Loaded, Position, Store, Text};
-use super::file::absolute;
 use crate::os::Look;
 use crate::resource::{Resource, Wish, Work};
 
 /// The type `line`.
 pub struct Line;
-
-const fn yes() -> bool {
-    true
-}
-fn is_yes(flag: &bool) -> bool {
-    *flag
-}
-fn no(flag: &bool) -> bool {
-    !*flag
-}
 
 /// A line and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +40,7 @@ pub struct LineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regexp: Option<String>,
     /// Shall it be there?
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "super::yes", skip_serializing_if = "super::is_yes")]
     pub present: bool,
     /// Where it goes when it is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,10 +52,10 @@ pub struct LineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
     /// Make the file when it is missing.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub create: bool,
     /// Keep the file as it was under another name.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backup: bool,
     /// Command with `%s` that must accept the new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,16 +94,16 @@ const OPERATIONS: &[Operation] = &[Operation {
     aliases: &["line", "line_in_file"],
     kind: "line",
     params: &[
-        Param::new("backup", ParamType::Bool, "Keep the file as it was beside the new one"),
+        args::BACKUP,
         edit::CREATE,
         edit::INSERT_AFTER,
         edit::INSERT_BEFORE,
         Param::new("line", ParamType::Text, "The line; may be left out when a `regexp` is to be absent"),
-        edit::PATH,
+        args::PATH,
         Param::new("regexp", ParamType::Text, "The last line that matches is the one")
             .or(&["pattern", "regex"]),
         edit::STATE,
-        edit::VALIDATE,
+        args::VALIDATE,
     ],
     positional: &["path", "line"],
     doc: "Makes sure that a line is, or is not, in a file",
@@ -218,7 +206,7 @@ impl Resource for Line {
     type State = LineState;
 
     fn path(id: &str) -> Option<&str> {
-        id.split_once('#').map(|(path, _)| path)
+        edit::path_of(id)
     }
 
     fn kind(&self) -> &'static Kind {
@@ -228,13 +216,7 @@ impl Resource for Line {
         OPERATIONS
     }
     fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<LineSpec>, ArgError> {
-        let path = absolute(args, "path")?;
-        if path.contains('#') {
-            return Err(ArgError::about(
-                "path",
-                format!("`{path}` has a `#` in it, which separates file and line"),
-            ));
-        }
+        let path = edit::path(args, "line")?;
         let regexp = args.text("regexp").map(str::to_owned);
         if let Some(regexp) = &regexp {
             edit::pattern("regexp", regexp)?;
@@ -286,20 +268,10 @@ impl Resource for Line {
         if spec.present { vec!["line"] } else { Vec::new() }
     }
     fn diff(&self, spec: &LineSpec, live: Option<&LineState>) -> Diff {
-        let mut diff = Diff::none();
-        let text = |line: &str| Some(Value::from(line));
-        match (spec.present, live) {
-            (true, live) => diff.compare("line", live.and_then(|l| text(&l.line)), text(&spec.line)),
-            (false, Some(live)) => diff.compare(PRESENCE, text(&live.line), None),
-            (false, None) => {}
-        }
-        diff
+        edit::difference("line", spec.present, &spec.line, live.map(|l| l.line.as_str()))
     }
     fn explain(&self, os: &dyn Look, _: &str, spec: &LineSpec, _: &[Blob], diff: &mut Diff) {
-        let Ok(loaded) = edit::load(os, &spec.path) else { return };
-        let before = loaded.map_or_else(|| Text::parse(b""), |l| l.text);
-        let Ok(after) = edited(&before, spec) else { return };
-        *diff = with_text(diff, &before, &after, &spec.path);
+        edit::explain(os, &spec.path, diff, |text| edited(text, spec));
     }
     fn apply(
         &self,
@@ -315,10 +287,8 @@ impl Resource for Line {
         if !spec.present && loaded.is_none() {
             return Ok(None);
         }
-        let before = loaded.as_ref().map_or_else(|| Text::parse(b""), |l| l.text.clone());
-        let after = edited(&before, spec)?;
         let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
-        edit::store(work, &spec.path, loaded.as_ref(), &after, &how)?;
+        let after = edit::change(work, &spec.path, loaded.as_ref(), &how, |text| edited(text, spec))?;
         let found = meant(&after, spec)?;
         Ok(match spec.present {
             false => None,
@@ -339,10 +309,12 @@ impl Resource for Line {
             _ => (0..loaded.text.lines.len()).rev().find(|at| is(*at)),
         };
         let Some(at) = at else { return Ok(None) };
-        let mut text = loaded.text.clone();
-        text.lines.remove(at);
-        let how = Store { create: false, backup: false, validate: None };
-        edit::store(work, &live.path, Some(&loaded), &text, &how)?;
+        let without = |text: &Text| {
+            let mut text = text.clone();
+            text.lines.remove(at);
+            Ok(text)
+        };
+        edit::change(work, &live.path, Some(&loaded), &Store::default(), without)?;
         Ok(None)
     }
     fn wish_for(&self, id: &str, state: Option<&LineState>) -> (LineSpec, Vec<Digest>) {
@@ -364,14 +336,4 @@ impl Resource for Line {
         };
         (spec, Vec::new())
     }
-}
-
-/// Puts a unified diff of the whole file beside a difference.
-pub(super) fn with_text(diff: &Diff, before: &Text, after: &Text, path: &str) -> Diff {
-    let text = unified(&before.bytes(), &after.bytes(), path, &format!("{path} (wished)"));
-    let mut explained = Diff::none();
-    for attribute in diff.attributes() {
-        explained.push(AttributeDiff { text: text.clone(), ..attribute.clone() });
-    }
-    explained
 }

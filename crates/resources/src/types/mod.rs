@@ -2,6 +2,7 @@
 
 use crate::provider::{Erased, Provider};
 
+mod args;
 pub mod block;
 pub mod custom;
 mod edit;
@@ -10,6 +11,14 @@ pub mod file;
 pub mod line;
 
 pub use edit::Position;
+
+// How a wish is written of which the usual one is for presence.
+const fn yes() -> bool {
+    true
+}
+fn is_yes(present: &bool) -> bool {
+    *present
+}
 
 /// Every type, by name.
 #[must_use]

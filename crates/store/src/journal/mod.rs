@@ -157,8 +157,11 @@ fn load(path: &Path) -> Outcome<Left> {
 impl RunFile {
     fn create(dir: &Path, path: PathBuf, run: &RunId, stack: &StackId) -> Outcome<Self> {
         files::make_private_dirs(dir)?;
-        let file =
-            files::private().create(true).truncate(true).open(&path).map_err(failed("could not create", &path))?;
+        let file = files::private()
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(failed("could not create", &path))?;
         let mut this = Self { file, path, length: 0, head: 0, steps: Steps::default(), buffer: Vec::new() };
         let head = canonical(&to_value(&Head { run: run.clone(), stack: stack.clone() }));
         this.append(|out| push(out, Tag::Head, |o| o.extend_from_slice(head.as_bytes())))?;

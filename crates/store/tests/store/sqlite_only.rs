@@ -362,8 +362,7 @@ fn a_journal_without_its_first_record_is_begun_again() {
         journal.begin(&s.id, &run, &laws::step(8), &[]).unwrap();
         drop(next);
         let open = (f.reopen)().journal().open_steps(&s.id).unwrap();
-        let seen: Vec<(u64, bool)> =
-            open.iter().map(|o| (o.intention.seq, o.finished.is_some())).collect();
+        let seen: Vec<(u64, bool)> = open.iter().map(|o| (o.intention.seq, o.finished.is_some())).collect();
         assert_eq!(seen, [(7, true), (8, false)], "cut at {cut}");
         (f.reopen)().journal().close(&run).unwrap();
     }

@@ -6,19 +6,11 @@ use sloth_core::digest::Blob;
 use sloth_core::kind::{Arg, ArgError, Args, Operation, Param, ParamType, Sources};
 use sloth_core::value::Value;
 
+use super::super::args::{BACKUP, PATH, VALIDATE, absolute};
 use super::wish::{FileSpec, Mode, Wanted};
 use crate::resource::Wish;
 use crate::template;
 
-const PATH: Param = Param::new("path", ParamType::Path, "Where, on the target").required().or(&[
-    "dest",
-    "destination",
-    "dst",
-    "file",
-    "name",
-]);
-const BACKUP: Param =
-    Param::new("backup", ParamType::Bool, "Keep the file that is replaced beside the new one");
 const CONTENT: Param =
     Param::new("content", ParamType::Bytes, "What is in it").or(&["contents", "data", "text"]);
 const CREATE_PARENTS: Param =
@@ -43,12 +35,6 @@ const SOURCE: Param = Param::new("src", ParamType::Source, "File on the controll
 const TARGET: Param = Param::new("target", ParamType::Text, "What the link points to")
     .required()
     .or(&["from", "source", "src", "to"]);
-const VALIDATE: Param = Param::new(
-    "validate",
-    ParamType::Text,
-    "Command that must accept the new file before it goes live; `%s` stands for its path",
-);
-
 const fn operation(
     name: &'static str,
     aliases: &'static [&'static str],
@@ -174,34 +160,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "file.touch{path = \"/var/log/app.log\", owner = \"app\"}",
     ),
 ];
-
-/// An argument that is an absolute path, without `.`, repeated or trailing slashes.
-///
-/// # Errors
-/// It is missing, relative, or has `..` in it.
-pub fn absolute(args: &Args, param: &str) -> Result<String, ArgError> {
-    let text = args.text(param).ok_or_else(|| ArgError::about(param, format!("`{param}` is missing")))?;
-    if !text.starts_with('/') {
-        return Err(ArgError::about(param, format!("`{text}` is not an absolute path")));
-    }
-    if text.contains('\0') {
-        return Err(ArgError::about(param, format!("`{param}` has a zero byte in it")));
-    }
-    let mut path = String::with_capacity(text.len());
-    for part in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." {
-            return Err(
-                ArgError::about(param, format!("`{text}` has `..` in it")).hint("write the path it leads to")
-            );
-        }
-        path.push('/');
-        path.push_str(part);
-    }
-    if path.is_empty() {
-        return Err(ArgError::about(param, "`/` cannot be managed"));
-    }
-    Ok(path)
-}
 
 /// The bytes of an argument.
 #[must_use]

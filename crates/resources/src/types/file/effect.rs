@@ -23,8 +23,8 @@ fn confirmed(
     let same =
         FileState { tree: live.tree, owner: live.owner.clone(), group: live.group.clone(), ..now.clone() }
             == *live
-            && same_name(&now.owner, &live.owner, |n| work.os.user_id(n))
-            && same_name(&now.group, &live.group, |n| work.os.group_id(n))
+            && same_name(&now.owner, &live.owner, |n| work.os.accounts().user_id(n))
+            && same_name(&now.group, &live.group, |n| work.os.accounts().group_id(n))
             && (now.tree.is_none() || live.tree.is_none() || now.tree == live.tree);
     if same { Ok(Some(entry)) } else { Err(moved()) }
 }
@@ -38,11 +38,11 @@ fn rights(work: &Work<'_>, id: &str, spec: &FileSpec) -> Result<Rights, ApplyErr
         ApplyError::failed(format!("setting the {what} of `{id}`"), format!("there is no {what} `{name}`"))
     };
     let uid = match &spec.owner {
-        Some(name) => Some(work.os.user_id(name).ok_or_else(|| unknown("user", name))?),
+        Some(name) => Some(work.os.accounts().user_id(name).ok_or_else(|| unknown("user", name))?),
         None => None,
     };
     let gid = match &spec.group {
-        Some(name) => Some(work.os.group_id(name).ok_or_else(|| unknown("group", name))?),
+        Some(name) => Some(work.os.accounts().group_id(name).ok_or_else(|| unknown("group", name))?),
         None => None,
     };
     if work.os.rehearsing() {

@@ -23,7 +23,7 @@ use self::wish::{FileSpec, FileState, Mode, Present, Wanted};
 use crate::os::{Entry, Look, Meta, Sort, Want};
 use crate::resource::{Resource, Wish, Work};
 
-pub use declare::{absolute, bytes_of};
+pub use declare::bytes_of;
 pub(in crate::types) use effect::backup_name;
 
 /// Longest file whose content is kept before it is destroyed, and whose content is looked at when no wish manages it.
@@ -86,8 +86,8 @@ fn state(
         content,
         size: (meta.sort == Sort::File).then_some(meta.size),
         mode: (meta.sort != Sort::Link).then_some(Mode(meta.mode)),
-        owner: called(os.user_name(meta.uid), meta.uid, spec.and_then(|s| s.owner.as_ref())),
-        group: called(os.group_name(meta.gid), meta.gid, spec.and_then(|s| s.group.as_ref())),
+        owner: called(os.accounts().user_name(meta.uid), meta.uid, spec.and_then(|s| s.owner.as_ref())),
+        group: called(os.accounts().group_name(meta.gid), meta.gid, spec.and_then(|s| s.group.as_ref())),
         target,
         tree: None,
         follow: want(spec).follow,

@@ -67,10 +67,6 @@ impl Wanted {
     }
 }
 
-fn no(flag: &bool) -> bool {
-    !*flag
-}
-
 /// A wish for a path. What is left out is not managed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,22 +92,22 @@ pub struct FileSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Digest>,
     /// Remove a directory that is in the way with everything in it.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
     /// Keep the file that is replaced, under a name with the time in it.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backup: bool,
     /// Command with `%s` that must accept the new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validate: Option<String>,
     /// Make missing directories on the way.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub create_parents: bool,
     /// When a link is at the path, manage what it points to.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follow: bool,
     /// Write into the file instead of replacing it.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_place: bool,
 }
 
@@ -167,6 +163,6 @@ pub struct FileState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Digest>,
     /// It was looked at through a link, as the wish said.
-    #[serde(default, skip_serializing_if = "no")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follow: bool,
 }
