@@ -197,9 +197,7 @@ impl Shared {
         if self.started.swap(true, Ordering::Relaxed) {
             return None;
         }
-        let writer = Writer::open(&self.path).ok()?;
-        let seen = writer.conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        seen.is_ok().then(|| Box::new(writer))
+        open_idle_writer(&self.path)
     }
 
     pub fn keep_reader(&self, reader: Reader) {
@@ -303,6 +301,21 @@ impl Drop for Shared {
     }
 }
 
+/// The connection that looks at the file first: the writer, so that most processes need no other one.
+fn open_first(path: &Path, read_only: bool) -> Outcome<Reader> {
+    if !read_only && let Some(writer) = open_idle_writer(path) {
+        return Ok(Reader::Pen(writer));
+    }
+    open_reader(path).map(Reader::Plain)
+}
+
+/// A writer that reads until somebody wants to write; none where nothing can be written.
+fn open_idle_writer(path: &Path) -> Option<Box<Writer>> {
+    let writer = Writer::open(path).ok()?;
+    let seen = writer.conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    seen.is_ok().then(|| Box::new(writer))
+}
+
 /// A reader for a file that somebody may write, or for one that nobody can.
 fn open_reader(path: &Path) -> Outcome<Connection> {
     let conn = connection::reader(path)?;
@@ -357,11 +370,11 @@ impl SqliteStore {
         // The name of a new log has to be on the disk before anything in it counts.
         let log = files::beside(&path, "-wal");
         let had_log = std::fs::symlink_metadata(&log).is_ok();
-        let reader = open_reader(&path)?;
+        let first = open_first(&path, options.read_only)?;
         if !had_log && std::fs::symlink_metadata(&log).is_ok() {
             files::flush_directory(&path)?;
         }
-        let newer = match schema::look(&reader)? {
+        let newer = match schema::look(first.conn())? {
             schema::State::Known => None,
             schema::State::Newer(newer) => Some(newer),
             schema::State::Older(found) if options.read_only => {
@@ -385,6 +398,11 @@ impl SqliteStore {
             }
             schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
         };
+        // Nobody may write with it.
+        let first = match first {
+            Reader::Pen(writer) if newer.is_some() => Reader::Plain(writer.conn),
+            first => first,
+        };
         let shared = Shared {
             location: path.display().to_string(),
             files: RunFiles::beside(&path),
@@ -392,12 +410,13 @@ impl SqliteStore {
             clock: options.clock,
             read_only: options.read_only,
             newer,
-            readers: Mutex::new(vec![reader]),
+            readers: Mutex::default(),
             pen: Mutex::new(Pen::Here(None)),
             pen_back: Condvar::new(),
-            started: AtomicBool::new(false),
+            started: AtomicBool::new(matches!(first, Reader::Pen(_))),
             unflushed: AtomicBool::new(false),
         };
+        shared.keep_reader(first);
         Ok(Self { shared })
     }
 
