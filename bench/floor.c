@@ -1,7 +1,8 @@
 /* What the kernel and the disk cost for the same work with no engine around it.
  *
  *   floor true                          nothing
- *   floor chain N                       N times /bin/sh -c "echo task i", output read through a pipe, one after the other
+ *   floor chain N [LOG]                 N times /bin/sh -c "echo task i", output read through a pipe, one after the other;
+ *                                       with LOG, 4 KiB of that file are overwritten and flushed before each
  *   floor write DIR N full|fast         N new files of 200 bytes, mode 0640: temporary file, rename; `full` adds fsync of
  *                                       each file and one of the directory
  *   floor verify DIR N                  open, fstat, read and compare each of them; prints how many differ
@@ -33,12 +34,17 @@ static void body(char *out, int index) {
   out[SIZE - 1] = '\n';
 }
 
-static void chain(int count) {
+static void chain(int count, const char *where) {
+  static char page[4096];
+  int log = where ? open(where, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+  if (where && log < 0) die(where);
   for (int i = 1; i <= count; i++) {
     char line[64], sink[256];
     int ends[2];
     pid_t child;
     posix_spawn_file_actions_t actions;
+    page[0] = (char)i;
+    if (where && (pwrite(log, page, sizeof page, (off_t)(i % 64) * 4096) != sizeof page || fdatasync(log))) die(where);
     snprintf(line, sizeof line, "echo task %d", i);
     char *argv[] = {"/bin/sh", "-c", line, NULL};
     if (pipe2(ends, O_CLOEXEC)) die("pipe2");
@@ -102,10 +108,10 @@ static void commits(const char *path, int count) {
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "true";
   if (!strcmp(what, "true")) return 0;
-  if (!strcmp(what, "chain") && argc == 3) return chain(atoi(argv[2])), 0;
+  if (!strcmp(what, "chain") && (argc == 3 || argc == 4)) return chain(atoi(argv[2]), argv[3]), 0;
   if (!strcmp(what, "write") && argc == 5) return write_files(argv[2], atoi(argv[3]), !strcmp(argv[4], "full")), 0;
   if (!strcmp(what, "verify") && argc == 4) return verify_files(argv[2], atoi(argv[3])), 0;
   if (!strcmp(what, "commit") && argc == 4) return commits(argv[2], atoi(argv[3])), 0;
-  fprintf(stderr, "usage: floor true | chain N | write DIR N full|fast | verify DIR N | commit FILE N\n");
+  fprintf(stderr, "usage: floor true | chain N [LOG] | write DIR N full|fast | verify DIR N | commit FILE N\n");
   return 2;
 }

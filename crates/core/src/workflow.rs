@@ -42,14 +42,17 @@ pub struct WorkflowConfig {
     pub durability: Durability,
 }
 
-/// How hard managed files are pushed to the disk.
+/// How hard managed files and intents of commands are pushed to the disk. What replaces something always is before it
+/// goes live, so that there is no instant at which a power cut leaves neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// Content is on the disk before a file appears under its name; directories follow at the end of the task.
+    /// Content is on the disk before a file appears under its name, directories follow at the end of the task; that a
+    /// command is about to run is on the disk before it does.
     #[default]
     Full,
-    /// New files appear whole but reach the disk when the system writes them.
+    /// New files and intents of commands reach the disk when the system writes them. After a power cut a new file may be
+    /// empty or missing, which the next run notices, and a command may run twice.
     Fast,
 }
 

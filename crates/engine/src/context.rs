@@ -13,6 +13,7 @@ use sloth_core::id::LockId;
 use sloth_core::machine::Machine;
 use sloth_core::sink::{EventSink, Signal};
 use sloth_core::store::Store;
+use sloth_core::workflow::Durability;
 
 /// Asked by signal handlers; watched by everything that runs.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,8 @@ pub struct Context {
     pub presents: Option<LockId>,
     /// Life of a program's lease without renewal.
     pub lease_ttl: Duration,
+    /// How hard the workflow wants things pushed to the disk.
+    pub durability: Durability,
 }
 
 impl Context {

@@ -19,6 +19,7 @@ use sloth_core::recorded::{Condition, Recorded};
 use sloth_core::sink::Signal;
 use sloth_core::store::Wait;
 use sloth_core::value::Value;
+use sloth_core::workflow::Durability;
 
 use crate::failpoint;
 use crate::ledger::Performed;
@@ -394,10 +395,14 @@ impl Session {
         failpoint::pass("before-intent");
         let intention = Intention { seq, task: task.to_owned(), subject, at: self.ctx.clock.now() };
         let stack = self.stack().id;
+        let wait = match self.ctx.durability {
+            Durability::Full => Wait::Durable,
+            Durability::Fast => Wait::Fast,
+        };
         self.ctx
             .store
             .journal()
-            .begin(&stack, &self.run, &intention, captured)
+            .begin(&stack, &self.run, &intention, captured, wait)
             .map_err(|e| store_failed(&e))?;
         failpoint::pass("after-intent");
         Ok(seq)

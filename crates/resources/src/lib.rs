@@ -13,4 +13,4 @@ mod template;
 pub mod types;
 
 pub use catalog::catalog;
-pub use local::{Durability, LocalMachine, MachineOptions};
+pub use local::{LocalMachine, MachineOptions};

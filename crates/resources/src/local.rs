@@ -9,6 +9,7 @@ use sloth_core::digest::Digest;
 use sloth_core::machine::{Applied, ApplyError, Captured, Machine, Sight, Step, Unreachable, Watch};
 use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::value::Value;
+use sloth_core::workflow::Durability;
 
 use crate::os::overlay::Overlay;
 use crate::os::real::Real;
@@ -16,17 +17,6 @@ use crate::os::{Look, Touch};
 use crate::provider::Provider;
 use crate::resource::Work;
 use crate::types;
-
-/// When new files reach the disk. Files that replace others always do before they go live, so that there is no instant
-/// at which a power cut leaves neither.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Before they get their name.
-    #[default]
-    Full,
-    /// Whenever the system likes. After a power cut a new file may be empty or missing; the next run notices.
-    Fast,
-}
 
 /// How a [`LocalMachine`] works.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,8 +11,9 @@ use sloth_core::machine::Machine;
 use sloth_core::sink::{Deaf, EventSink};
 use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
+use sloth_core::workflow::Durability;
 use sloth_engine::{Context, Stop, stacks};
-use sloth_resources::{Durability, LocalMachine, MachineOptions};
+use sloth_resources::{LocalMachine, MachineOptions};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
@@ -178,6 +179,7 @@ impl App {
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
             lease_ttl: self.config()?.lease_ttl,
+            durability: self.durability.get(),
         })
     }
 

@@ -7,7 +7,7 @@ use sloth_core::body::{Conductor, Program, ProgramError};
 use sloth_core::stack::Stack;
 use sloth_core::store::StackMatch;
 use sloth_core::value::{Map, Value};
-use sloth_core::workflow::{Durability, Workflow};
+use sloth_core::workflow::Workflow;
 use sloth_lua::{LoadRequest, LuaProgram};
 
 use crate::app::App;
@@ -188,10 +188,7 @@ impl Loaded {
         };
         let inner = sloth_lua::load(request).map_err(|e| CommandError::from(e).in_file(&found.file))?;
         let mut workflow = inner.workflow().clone();
-        app.durability.set(match workflow.config.durability {
-            Durability::Full => sloth_resources::Durability::Full,
-            Durability::Fast => sloth_resources::Durability::Fast,
-        });
+        app.durability.set(workflow.config.durability);
         if let Ok(path) = std::path::absolute(&found.file) {
             workflow.file = path.to_string_lossy().into_owned();
         }

@@ -172,11 +172,11 @@ fn main() {
     median("put 200 contents of 440 bytes, known", 20, |_| store.blobs().put(&blobs, Wait::Fast).unwrap());
     let run = RunId::generate(clock.now());
     let steps: Vec<Intention> = (0..20_000).map(laws::step).collect();
-    store.journal().begin(&big.stack, &run, &laws::step(99_999), &[]).unwrap();
+    store.journal().begin(&big.stack, &run, &laws::step(99_999), &[], Wait::Durable).unwrap();
     let state = laws::record("x", 1).state;
     let start = Instant::now();
     for step in &steps {
-        store.journal().begin(&big.stack, &run, step, &[]).unwrap();
+        store.journal().begin(&big.stack, &run, step, &[], Wait::Durable).unwrap();
     }
     println!("journal begin (probe) {:.2} µs", micros(start.elapsed()) / 20_000.0);
     let start = Instant::now();
@@ -186,7 +186,7 @@ fn main() {
     println!("journal finish (probe) {:.2} µs", micros(start.elapsed()) / 20_000.0);
     median("journal close", 1, |_| store.journal().close(&run).unwrap());
     median("journal begin (command, durable)", 200, |n| {
-        store.journal().begin(&big.stack, &run, &laws::command(n as u64), &[]).unwrap();
+        store.journal().begin(&big.stack, &run, &laws::command(n as u64), &[], Wait::Durable).unwrap();
     });
     store.journal().close(&run).unwrap();
     drop(store);

@@ -779,7 +779,14 @@ impl MemoryStore {
 }
 
 impl Journal for MemoryStore {
-    fn begin(&self, stack: &StackId, run: &RunId, intention: &Intention, captured: &[Blob]) -> Result<()> {
+    fn begin(
+        &self,
+        stack: &StackId,
+        run: &RunId,
+        intention: &Intention,
+        captured: &[Blob],
+        _: Wait,
+    ) -> Result<()> {
         let mut runs = lock(&self.shared.runs);
         let entry = runs.entry(run.clone()).or_default();
         if entry.steps.contains_key(&intention.seq) {

@@ -1418,14 +1418,14 @@ pub fn open_steps_survive_a_reopen(f: &Fixture) {
     let (r1, r2) = (RunId::from_stored("run/../1"), RunId::from_stored("run-2"));
     let journal = f.store.journal();
     let kept = [Blob::new(*b"old content"), Blob::new(vec![7u8; 5000])];
-    journal.begin(&s.id, &r1, &step(1), &kept).unwrap();
-    journal.begin(&s.id, &r1, &step(2), &[]).unwrap();
+    journal.begin(&s.id, &r1, &step(1), &kept, Wait::Durable).unwrap();
+    journal.begin(&s.id, &r1, &step(2), &[], Wait::Durable).unwrap();
     journal.finish(&r1, 2, Some(&json!({ "mode": "0644" }))).unwrap();
-    journal.begin(&s.id, &r1, &command(3), &kept[..1]).unwrap();
-    journal.begin(&s.id, &r1, &step(4), &[]).unwrap();
+    journal.begin(&s.id, &r1, &command(3), &kept[..1], Wait::Durable).unwrap();
+    journal.begin(&s.id, &r1, &step(4), &[], Wait::Durable).unwrap();
     journal.finish(&r1, 4, None).unwrap();
-    journal.begin(&s.id, &r2, &command(1), &[]).unwrap();
-    journal.begin(&other.id, &RunId::from_stored("run-3"), &step(1), &[]).unwrap();
+    journal.begin(&s.id, &r2, &command(1), &[], Wait::Durable).unwrap();
+    journal.begin(&other.id, &RunId::from_stored("run-3"), &step(1), &[], Wait::Durable).unwrap();
     let again = (f.reopen)();
     let open = again.journal().open_steps(&s.id).unwrap();
     let seen: Vec<(&str, u64)> = open.iter().map(|o| (o.run.as_str(), o.intention.seq)).collect();
@@ -1454,7 +1454,7 @@ pub fn settled_steps_are_forgotten(f: &Fixture) {
     let run = RunId::from_stored("r");
     let journal = f.store.journal();
     for seq in 1..=4 {
-        journal.begin(&s.id, &run, &step(seq), &[]).unwrap();
+        journal.begin(&s.id, &run, &step(seq), &[], Wait::Durable).unwrap();
     }
     journal.finish(&run, 1, Some(&json!(1))).unwrap();
     let seqs = |store: &dyn Store| -> Vec<u64> {
@@ -1478,11 +1478,11 @@ pub fn a_command_stays_in_the_journal_until_its_run_is_closed(f: &Fixture) {
     let (s, _lease) = made(f, "web");
     let run = RunId::from_stored("r");
     let journal = f.store.journal();
-    journal.begin(&s.id, &run, &command(1), &[]).unwrap();
+    journal.begin(&s.id, &run, &command(1), &[], Wait::Durable).unwrap();
     journal.finish(&run, 1, Some(&json!({ "stdout": "done" }))).unwrap();
-    journal.begin(&s.id, &run, &step(2), &[]).unwrap();
+    journal.begin(&s.id, &run, &step(2), &[], Wait::Durable).unwrap();
     journal.finish(&run, 2, None).unwrap();
-    journal.begin(&s.id, &run, &command(3), &[]).unwrap();
+    journal.begin(&s.id, &run, &command(3), &[], Wait::Durable).unwrap();
     journal.settle(&run, 3).unwrap();
     let other = (f.reopen)();
     let open = other.journal().open_steps(&s.id).unwrap();
@@ -1500,9 +1500,9 @@ pub fn a_failed_step_is_not_open(f: &Fixture) {
     let (s, _lease) = made(f, "web");
     let run = RunId::from_stored("r");
     let journal = f.store.journal();
-    journal.begin(&s.id, &run, &step(1), &[]).unwrap();
+    journal.begin(&s.id, &run, &step(1), &[], Wait::Durable).unwrap();
     journal.fail(&run, 1, "no space").unwrap();
-    journal.begin(&s.id, &run, &command(2), &[]).unwrap();
+    journal.begin(&s.id, &run, &command(2), &[], Wait::Durable).unwrap();
     journal.fail(&run, 2, "exit 1").unwrap();
     assert_eq!((f.reopen)().journal().open_steps(&s.id).unwrap(), []);
 }
@@ -1516,8 +1516,8 @@ pub fn the_journal_refuses_what_cannot_be(f: &Fixture) {
     assert!(journal.fail(&run, 1, "x").is_err());
     for intention in [step(1), command(2)] {
         let seq = intention.seq;
-        journal.begin(&s.id, &run, &intention, &[]).unwrap();
-        assert!(journal.begin(&s.id, &run, &intention, &[]).is_err(), "{seq}");
+        journal.begin(&s.id, &run, &intention, &[], Wait::Durable).unwrap();
+        assert!(journal.begin(&s.id, &run, &intention, &[], Wait::Durable).is_err(), "{seq}");
         journal.finish(&run, seq, None).unwrap();
         assert!(journal.finish(&run, seq, None).is_err(), "{seq}");
         assert!(journal.fail(&run, seq, "x").is_err(), "{seq}");

@@ -1,4 +1,4 @@
-use super::StoreError;
+use super::{StoreError, Wait};
 use crate::digest::Blob;
 use crate::id::{RunId, StackId};
 use crate::journal::{Intention, OpenStep};
@@ -7,7 +7,7 @@ use crate::value::Value;
 /// Steps of runs between their intent and the commit that records their result.
 ///
 /// Intents of steps that can be probed survive the death of every process but need not wait for the disk; those that
-/// cannot be probed are on the disk when [`Journal::begin`] returns. Results are kept the same way as the intents of
+/// cannot be probed are on the disk when [`Journal::begin`] returns, unless it was told not to wait for that. Results are kept the same way as the intents of
 /// probed steps. A commit of the run makes everything up to `upto` history: see [`Journal::settle`].
 pub trait Journal: Send + Sync {
     /// Writes an intent and the contents the effect would destroy. The effect must not begin before this returns.
@@ -20,6 +20,7 @@ pub trait Journal: Send + Sync {
         run: &RunId,
         intention: &Intention,
         captured: &[Blob],
+        wait: Wait,
     ) -> Result<(), StoreError>;
     /// Writes that a step succeeded, with the state it left (for a command: its output).
     ///

@@ -13,6 +13,7 @@ use sloth_core::recorded::Recorded;
 use sloth_core::sink::{EventSink, Signal};
 use sloth_core::store::{StackMatch, Store, VersionAt};
 use sloth_core::value::Value;
+use sloth_core::workflow::Durability;
 use sloth_engine::run::{RunRequest, run};
 use sloth_engine::{Context, EngineError, RunReport, Stop};
 use sloth_testkit::machine::ScriptedMachine;
@@ -59,6 +60,7 @@ impl House {
             lock_wait: Duration::ZERO,
             presents: None,
             lease_ttl: Duration::from_secs(30),
+            durability: Durability::Full,
         };
         Self { ctx, machine, ears, clock }
     }

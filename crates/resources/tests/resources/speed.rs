@@ -6,7 +6,8 @@ use serde_json::json;
 use sloth_core::digest::Blob;
 use sloth_core::machine::{Machine, Sight};
 
-use sloth_resources::{Durability, LocalMachine, MachineOptions};
+use sloth_core::workflow::Durability;
+use sloth_resources::{LocalMachine, MachineOptions};
 
 use crate::support::{bring_about, look, real};
 

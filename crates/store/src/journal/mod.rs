@@ -2,7 +2,7 @@
 //!
 //! Each run has a file beside the database, written without waiting for the disk: what it holds survives the death of
 //! every process, and what a power cut takes from it can be found again by looking at the machine. Intents that looking
-//! cannot find again are rows of the database and wait for the disk.
+//! cannot find again are rows of the database and wait for the disk, unless the workflow renounces that.
 
 mod frame;
 mod steps;
@@ -244,6 +244,7 @@ impl Shared {
         run: &RunId,
         intention: &Intention,
         captured: &[Blob],
+        wait: Wait,
     ) -> Outcome<()> {
         self.writable()?;
         match intention.guard() {
@@ -269,7 +270,7 @@ impl Shared {
                 .map(|_| ()),
             Guard::None => {
                 let digests: Vec<Digest> = captured.iter().map(Blob::digest).collect();
-                self.write(Wait::Durable, |conn| {
+                self.write(wait, |conn| {
                     crate::blobs::insert(conn, captured)?;
                     let sql = "INSERT INTO journal_steps (run, seq, stack_id, intention, captured) \
                                VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -442,8 +443,9 @@ impl Journal for Shared {
         run: &RunId,
         intention: &Intention,
         captured: &[Blob],
+        wait: Wait,
     ) -> Result<(), StoreError> {
-        self.told(self.begin_step(stack, run, intention, captured))
+        self.told(self.begin_step(stack, run, intention, captured, wait))
     }
     fn finish(&self, run: &RunId, seq: u64, state: Option<&Value>) -> Result<(), StoreError> {
         // Absence and a state that is `null` are told apart by whether there is any text.

@@ -75,7 +75,7 @@ fn files_are_for_their_owner_only() {
     let (s, lease) = made(&f, "web");
     write(&*f.store, &lease, 1).unwrap();
     let run = RunId::from_stored("r");
-    f.store.journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap();
+    f.store.journal().begin(&s.id, &run, &laws::step(1), &[], Wait::Durable).unwrap();
     for suffix in ["", "-wal", "-shm", ".mark", ".steps/r.slj"] {
         let mode = std::fs::metadata(beside(&path, suffix)).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode, 0o600, "{suffix}");
@@ -309,11 +309,11 @@ fn a_torn_journal_is_read_up_to_the_tear() {
     let (s, _) = made(&f, "web");
     let run = RunId::from_stored("r");
     let journal = f.store.journal();
-    journal.begin(&s.id, &run, &laws::step(1), &[Blob::new(*b"before")]).unwrap();
+    journal.begin(&s.id, &run, &laws::step(1), &[Blob::new(*b"before")], Wait::Durable).unwrap();
     let first = std::fs::metadata(beside(&path, ".steps/r.slj")).unwrap().len();
     journal.finish(&run, 1, Some(&serde_json::json!("state"))).unwrap();
     let second = std::fs::metadata(beside(&path, ".steps/r.slj")).unwrap().len();
-    journal.begin(&s.id, &run, &laws::step(2), &[]).unwrap();
+    journal.begin(&s.id, &run, &laws::step(2), &[], Wait::Durable).unwrap();
     let whole = std::fs::read(beside(&path, ".steps/r.slj")).unwrap();
     let reader = (f.reopen)();
     for cut in 0..=whole.len() {
@@ -334,7 +334,7 @@ fn a_torn_journal_is_read_up_to_the_tear() {
     std::fs::write(beside(&path, ".steps/r.slj"), &whole[..whole.len() - 3]).unwrap();
     assert!(codes(&*reader).contains(&"journal-torn".to_owned()));
     let next = (f.reopen)();
-    next.journal().begin(&s.id, &run, &laws::step(3), &[]).unwrap();
+    next.journal().begin(&s.id, &run, &laws::step(3), &[], Wait::Durable).unwrap();
     let seqs: Vec<u64> =
         reader.journal().open_steps(&s.id).unwrap().iter().map(|o| o.intention.seq).collect();
     assert_eq!(seqs, [1, 3]);
@@ -349,7 +349,7 @@ fn a_journal_without_its_first_record_is_begun_again() {
     let (s, _) = made(&f, "web");
     let run = RunId::from_stored("r");
     let file = beside(&path, ".steps/r.slj");
-    f.store.journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap();
+    f.store.journal().begin(&s.id, &run, &laws::step(1), &[], Wait::Durable).unwrap();
     let whole = std::fs::read(&file).unwrap();
     let head = 9 + whole[8 + 1..].iter().position(|b| *b == b'}').unwrap() + 1;
     for cut in [0, 1, 8, head - 1] {
@@ -357,9 +357,9 @@ fn a_journal_without_its_first_record_is_begun_again() {
         let next = (f.reopen)();
         let journal = next.journal();
         let (command, seq) = (laws::command(7), 7);
-        journal.begin(&s.id, &run, &command, &[]).unwrap();
+        journal.begin(&s.id, &run, &command, &[], Wait::Durable).unwrap();
         journal.finish(&run, seq, Some(&serde_json::json!("done"))).unwrap();
-        journal.begin(&s.id, &run, &laws::step(8), &[]).unwrap();
+        journal.begin(&s.id, &run, &laws::step(8), &[], Wait::Durable).unwrap();
         drop(next);
         let open = (f.reopen)().journal().open_steps(&s.id).unwrap();
         let seen: Vec<(u64, bool)> = open.iter().map(|o| (o.intention.seq, o.finished.is_some())).collect();
@@ -371,7 +371,7 @@ fn a_journal_without_its_first_record_is_begun_again() {
     damaged[9] ^= 1;
     damaged.resize(64 * 1024, 1);
     std::fs::write(&file, &damaged).unwrap();
-    let error = (f.reopen)().journal().begin(&s.id, &run, &laws::step(1), &[]).unwrap_err();
+    let error = (f.reopen)().journal().begin(&s.id, &run, &laws::step(1), &[], Wait::Durable).unwrap_err();
     assert!(error.to_string().contains("damaged at its beginning"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), damaged);
 }
