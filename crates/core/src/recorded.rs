@@ -2,9 +2,9 @@
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::desired::{Desired, Options};
+use crate::desired::{Desired, Options, operation_key};
 use crate::digest::Digest;
-use crate::value::{Value, to_value};
+use crate::value::{Value, ValueText, to_value};
 
 /// Operation of resources that live only in the record (`stack.register_resource`, `stack.resource`).
 pub const REGISTERED: &str = "register";
@@ -150,5 +150,66 @@ impl Recorded {
     #[must_use]
     pub fn operation_key(&self) -> String {
         crate::desired::operation_key(&self.module, &self.operation, &self.address)
+    }
+}
+
+/// A record whose values are not taken apart: what lists are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedText {
+    /// See [`Recorded::address`].
+    pub address: Address,
+    /// See [`Recorded::module`].
+    pub module: String,
+    /// See [`Recorded::operation`].
+    pub operation: String,
+    /// See [`Recorded::spec`].
+    pub spec: ValueText,
+    /// See [`Recorded::state`]; a state that is `null` is none.
+    pub state: Option<ValueText>,
+    /// Was something there before this stack touched the resource?
+    pub existed: bool,
+    /// See [`Recorded::condition`].
+    pub condition: Condition,
+    /// See [`Recorded::error`].
+    pub error: Option<String>,
+    /// See [`Recorded::options`].
+    pub options: Options,
+    /// See [`Recorded::task`].
+    pub task: String,
+    /// See [`Recorded::created_at`].
+    pub created_at: Timestamp,
+    /// See [`Recorded::updated_at`].
+    pub updated_at: Timestamp,
+}
+
+impl RecordedText {
+    /// See [`Recorded::checksum`].
+    #[must_use]
+    pub fn checksum(&self) -> Digest {
+        Digest::of(self.spec.as_str().as_bytes())
+    }
+    /// `{module}:{operation}:{id}`, the key under which `state list` shows it.
+    #[must_use]
+    pub fn operation_key(&self) -> String {
+        operation_key(&self.module, &self.operation, &self.address)
+    }
+}
+
+impl From<Recorded> for RecordedText {
+    fn from(recorded: Recorded) -> Self {
+        Self {
+            spec: ValueText::of(&recorded.spec),
+            state: recorded.state.as_ref().filter(|state| !state.is_null()).map(ValueText::of),
+            existed: matches!(recorded.origin, Origin::Present { .. }),
+            address: recorded.address,
+            module: recorded.module,
+            operation: recorded.operation,
+            condition: recorded.condition,
+            error: recorded.error,
+            options: recorded.options,
+            task: recorded.task,
+            created_at: recorded.created_at,
+            updated_at: recorded.updated_at,
+        }
     }
 }

@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
 use sloth_core::desired::Options;
-use sloth_core::recorded::{Condition, Origin, Recorded};
-use sloth_core::value::Value;
+use sloth_core::recorded::{Condition, Origin, Recorded, RecordedText};
+use sloth_core::value::{Value, ValueText};
 
 use crate::failure::{Failure, Outcome};
 
@@ -96,6 +97,55 @@ pub fn write(recorded: &Recorded) -> Outcome<String> {
     String::from_utf8(text).map_err(|_| Failure::bad("a record is not text"))
 }
 
+/// The text taken apart as far as lists need it.
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(borrow)]
+    address: Cow<'a, str>,
+    condition: Condition,
+    #[serde(default)]
+    error: Option<String>,
+    module: String,
+    operation: String,
+    #[serde(default)]
+    options: Options,
+    origin: PastOutline,
+    #[serde(borrow)]
+    spec: &'a RawValue,
+    #[serde(borrow)]
+    state: Option<&'a RawValue>,
+    #[serde(default)]
+    task: String,
+}
+
+#[derive(Deserialize)]
+struct PastOutline {
+    was: Was,
+}
+
+/// The record a text and its times make, with its values as they are written.
+pub fn outline(text: &str, created_at: i64, updated_at: i64) -> Outcome<RecordedText> {
+    let text: Outline<'_> = serde_json::from_str(text)?;
+    Ok(RecordedText {
+        address: address(&text.address)?,
+        module: text.module,
+        operation: text.operation,
+        spec: ValueText::from_canonical(text.spec.get()),
+        state: text.state.map(|state| ValueText::from_canonical(state.get())),
+        existed: matches!(text.origin.was, Was::Present),
+        condition: text.condition,
+        error: text.error,
+        options: text.options,
+        task: text.task,
+        created_at: Timestamp::from_nanos(created_at),
+        updated_at: Timestamp::from_nanos(updated_at),
+    })
+}
+
+fn address(text: &str) -> Outcome<Address> {
+    text.parse().map_err(|_| Failure::bad(format!("`{text}` is not an address")))
+}
+
 #[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow)]
@@ -137,9 +187,8 @@ fn there<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Err
 /// The record a text and its times make.
 pub fn read(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded> {
     let text: Text<'_> = serde_json::from_str(text)?;
-    let address = text.address.parse();
     Ok(Recorded {
-        address: address.map_err(|_| Failure::bad(format!("`{}` is not an address", text.address)))?,
+        address: address(&text.address)?,
         module: text.module,
         operation: text.operation,
         spec: text.spec,
@@ -216,8 +265,10 @@ mod tests {
             let text = write(&recorded).unwrap();
             prop_assert_eq!(&text, &canonical(&recorded.body()));
             let back = read(&text, recorded.created_at.as_nanos(), recorded.updated_at.as_nanos()).unwrap();
-            prop_assert_eq!(canonical(&back.body()), text);
+            prop_assert_eq!(&canonical(&back.body()), &text);
             prop_assert_eq!(back.created_at, recorded.created_at);
+            let outlined = outline(&text, recorded.created_at.as_nanos(), recorded.updated_at.as_nanos()).unwrap();
+            prop_assert_eq!(outlined, RecordedText::from(recorded));
         }
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use sloth_core::address::Address;
 use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
-use sloth_core::recorded::Recorded;
+use sloth_core::recorded::{Recorded, RecordedText};
 use sloth_core::store::{ReadResources, StoreError, VersionAt, WriteResources};
 
 use crate::body;
@@ -27,6 +27,14 @@ const GET_AT: &str = "SELECT created_at, updated_at, body FROM resource_rows \
                       UNION ALL \
                       SELECT created_at, updated_at, body FROM resource_history \
                         WHERE stack = ?1 AND to_version > ?2 AND address = ?3 AND from_version <= ?2";
+// An address ends in its id. Rows of a pending version may hide those of the head.
+const NAMED: &str = "SELECT s.name, s.id, r.address FROM stacks s JOIN resource_rows r ON r.stack = s.num \
+                       WHERE s.deleted_at IS NULL AND substr(r.address, -length(?1)) = ?1 \
+                     UNION \
+                     SELECT s.name, s.id, r.address FROM stacks s JOIN resource_history r \
+                       ON r.stack = s.num AND r.to_version > s.head \
+                       WHERE s.deleted_at IS NULL AND substr(r.address, -length(?1)) = ?1 \
+                     ORDER BY 1, 3";
 const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const FIND: &str = "SELECT from_version, digest FROM resource_rows WHERE stack = ?1 AND address = ?2";
@@ -51,8 +59,13 @@ const OWNER: &str = "SELECT name FROM stacks WHERE id <> ?2 AND deleted_at IS NU
                        SELECT 1 FROM resource_rows WHERE stack = num AND address = ?1) ORDER BY num LIMIT 1";
 
 impl Session<'_> {
-    /// All records of a stack at one point.
-    pub fn list_resources(&self, stack: &StackId, at: VersionAt) -> Outcome<Vec<Recorded>> {
+    /// All records of a stack at one point, each made of its text and times.
+    pub fn list_resources<T>(
+        &self,
+        stack: &StackId,
+        at: VersionAt,
+        make: impl Fn(&str, i64, i64) -> Outcome<T>,
+    ) -> Outcome<Vec<T>> {
         let Some(row) = self.stack(stack)? else { return Ok(Vec::new()) };
         let conn = self.conn()?;
         let (mut ask, scope) = match self.scope(&row, at)? {
@@ -67,26 +80,46 @@ impl Session<'_> {
         let mut out = Vec::with_capacity(usize::try_from(row.count).unwrap_or(0));
         while let Some(row) = rows.next()? {
             let text = row.get_ref(2)?.as_str().map_err(|_| Failure::bad("a record is not text"))?;
-            out.push(body::read(text, row.get(0)?, row.get(1)?)?);
+            out.push(make(text, row.get(0)?, row.get(1)?)?);
         }
         Ok(out)
     }
 
-    fn get_resource(&self, stack: &StackId, address: &Address, at: VersionAt) -> Outcome<Option<Recorded>> {
+    fn named_resources(&self, id: &str) -> Outcome<Vec<(StackId, RecordedText)>> {
+        let mut out = Vec::new();
+        let mut ask = self.conn()?.prepare_cached(NAMED)?;
+        let mut rows = ask.query([format!(":{id}")])?;
+        while let Some(row) = rows.next()? {
+            let (stack, address): (String, String) = (row.get(1)?, row.get(2)?);
+            let stack = StackId::from_stored(stack);
+            match self.get_resource(&stack, &address, VersionAt::Head, body::outline)? {
+                Some(recorded) if recorded.address.id() == id => out.push((stack, recorded)),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+
+    fn get_resource<T>(
+        &self,
+        stack: &StackId,
+        address: &str,
+        at: VersionAt,
+        make: impl Fn(&str, i64, i64) -> Outcome<T>,
+    ) -> Outcome<Option<T>> {
         let Some(row) = self.stack(stack)? else { return Ok(None) };
         let conn = self.conn()?;
-        let name = address.to_string();
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
         let found = match self.scope(&row, at)? {
             None => None,
             Some(Scope::Newest) => {
-                conn.prepare_cached(GET_NEWEST)?.query_row(params![row.num, name], read).optional()?
+                conn.prepare_cached(GET_NEWEST)?.query_row(params![row.num, address], read).optional()?
             }
             Some(Scope::At(version)) => {
-                conn.prepare_cached(GET_AT)?.query_row(params![row.num, version, name], read).optional()?
+                conn.prepare_cached(GET_AT)?.query_row(params![row.num, version, address], read).optional()?
             }
         };
-        found.map(|(created, updated, text)| body::read(&text, created, updated)).transpose()
+        found.map(|(created, updated, text)| make(&text, created, updated)).transpose()
     }
 
     fn count_resources(&self, stack: &StackId) -> Outcome<u64> {
@@ -194,10 +227,16 @@ impl ReadResources for Session<'_> {
         address: &Address,
         at: VersionAt,
     ) -> Result<Option<Recorded>, StoreError> {
-        self.shared.told(self.get_resource(stack, address, at))
+        self.shared.told(self.get_resource(stack, &address.to_string(), at, body::read))
     }
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError> {
-        self.shared.told(self.list_resources(stack, at))
+        self.shared.told(self.list_resources(stack, at, body::read))
+    }
+    fn resource_texts(&self, stack: &StackId, at: VersionAt) -> Result<Vec<RecordedText>, StoreError> {
+        self.shared.told(self.list_resources(stack, at, body::outline))
+    }
+    fn resource_named(&self, id: &str) -> Result<Vec<(StackId, RecordedText)>, StoreError> {
+        self.shared.told(self.named_resources(id))
     }
     fn resource_count(&self, stack: &StackId) -> Result<u64, StoreError> {
         self.shared.told(self.count_resources(stack))

@@ -262,7 +262,7 @@ impl Session<'_> {
         let at = VersionAt::Number(version);
         Ok(Some(Snapshot {
             info,
-            resources: self.list_resources(stack, at)?,
+            resources: self.list_resources(stack, at, crate::body::read)?,
             outputs: self.list_outputs(stack, at)?,
         }))
     }

@@ -18,7 +18,7 @@ use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent, StepState, next
 use sloth_core::lease::{Fence, Lease, LeaseError, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::operation::Operation;
 use sloth_core::output::Output;
-use sloth_core::recorded::Recorded;
+use sloth_core::recorded::{Recorded, RecordedText};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
 use sloth_core::store::{
@@ -373,6 +373,19 @@ impl ReadResources for Session<'_> {
     }
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>> {
         Ok(self.content(stack, at)?.map(|c| c.resources.values().cloned().collect()).unwrap_or_default())
+    }
+    fn resource_named(&self, id: &str) -> Result<Vec<(StackId, RecordedText)>> {
+        let mut stacks: Vec<&Stack> = self.alive().map(|e| &e.stack).collect();
+        stacks.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut out = Vec::new();
+        for stack in stacks {
+            for recorded in self.resource_list(&stack.id, VersionAt::Head)? {
+                if recorded.address.id() == id {
+                    out.push((stack.id.clone(), recorded.into()));
+                }
+            }
+        }
+        Ok(out)
     }
     fn resource_count(&self, stack: &StackId) -> Result<u64> {
         Ok(self.content(stack, VersionAt::Head)?.map_or(0, |c| c.resources.len() as u64))

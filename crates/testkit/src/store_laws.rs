@@ -24,7 +24,7 @@ use sloth_core::journal::{Intention, Subject};
 use sloth_core::lease::{Lease, LeaseError, LeaseKind, LeaseRequest};
 use sloth_core::operation::Operation;
 use sloth_core::output::Output;
-use sloth_core::recorded::{Condition, Origin, Recorded};
+use sloth_core::recorded::{Condition, Origin, Recorded, RecordedText};
 use sloth_core::run::{Counts, Run, RunStatus, TaskCounts};
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{
@@ -543,6 +543,14 @@ pub fn a_view_with_pending_rows_shows_the_sealed_head(f: &Fixture) {
         Some(record("b", 1))
     );
     assert_eq!(view.resource_get(&s.id, &record("d", 0).address, VersionAt::Head).unwrap(), None);
+    let texts: Vec<RecordedText> = sealed.iter().cloned().map(RecordedText::from).collect();
+    assert_eq!(view.resource_texts(&s.id, VersionAt::Head).unwrap(), texts);
+    for text in texts {
+        assert_eq!(view.resource_named(text.address.id()).unwrap(), [(s.id.clone(), text)]);
+    }
+    for none in ["/d", "d", "", "%", "a"] {
+        assert_eq!(view.resource_named(none).unwrap(), [], "{none}");
+    }
     assert!(view.version_pending(&s.id).unwrap());
     assert_eq!(view.stack_get(&s.id).unwrap().unwrap().head, Version(1));
     let newest = vec![record("a", 2), record("c", 1), record("d", 1)];

@@ -1,7 +1,7 @@
 use super::{StoreError, VersionAt};
 use crate::address::Address;
 use crate::id::StackId;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, RecordedText};
 
 /// Reads records of resources.
 pub trait ReadResources {
@@ -20,6 +20,19 @@ pub trait ReadResources {
     /// # Errors
     /// The store failed.
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError>;
+    /// The same, for showing: nothing in it is taken apart.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_texts(&self, stack: &StackId, at: VersionAt) -> Result<Vec<RecordedText>, StoreError> {
+        Ok(self.resource_list(stack, at)?.into_iter().map(RecordedText::from).collect())
+    }
+    /// Records at the head of all stacks whose id is this one, whatever their type and host, by stack name and address:
+    /// each with the id of its stack.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resource_named(&self, id: &str) -> Result<Vec<(StackId, RecordedText)>, StoreError>;
     /// Number of records at the head.
     ///
     /// # Errors

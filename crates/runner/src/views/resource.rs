@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sloth_core::kind::Catalog;
-use sloth_core::recorded::{Condition, Origin, Recorded};
+use sloth_core::recorded::{Condition, RecordedText};
 use sloth_core::stack::Stack;
-use sloth_core::value::{Map, Value};
+use sloth_core::value::{Map, Value, ValueText};
 
 use super::{SENSITIVE, time};
 use crate::out::table::Table;
@@ -16,7 +16,7 @@ use crate::out::{Human, Page, words};
 #[derive(Debug)]
 pub struct ResourceView {
     stack_id: String,
-    recorded: Recorded,
+    recorded: RecordedText,
     checksum: Option<String>,
     /// `applied`, `pending`, `failed` or `drift`.
     pub state: &'static str,
@@ -34,8 +34,8 @@ struct Whole<'a> {
     module: &'a str,
     operation: &'a str,
     key: String,
-    properties: &'a Value,
-    attributes: Option<&'a Value>,
+    properties: &'a ValueText,
+    attributes: Option<&'a ValueText>,
     dependencies: &'a [String],
     state: &'static str,
     checksum: String,
@@ -51,10 +51,7 @@ impl Serialize for ResourceView {
         let recorded = &self.recorded;
         let address = &recorded.address;
         let mut metadata = Map::new();
-        metadata.insert(
-            "existed_before".to_owned(),
-            Value::from(matches!(recorded.origin, Origin::Present { .. })),
-        );
+        metadata.insert("existed_before".to_owned(), Value::from(recorded.existed));
         metadata.insert("task".to_owned(), Value::from(recorded.task.clone()));
         for (name, on) in [("keep", recorded.options.keep), ("protect", recorded.options.protect)] {
             if on {
@@ -88,15 +85,23 @@ impl Serialize for ResourceView {
 
 impl ResourceView {
     /// A record, with its secrets hidden; `drifted` says that the last detection found it moved.
-    pub fn new(stack: &Stack, mut recorded: Recorded, drifted: bool, catalog: &dyn Catalog) -> Self {
+    pub fn new(
+        stack: &Stack,
+        recorded: impl Into<RecordedText>,
+        drifted: bool,
+        catalog: &dyn Catalog,
+    ) -> Self {
+        let mut recorded = recorded.into();
         let state = if drifted { "drift" } else { recorded.condition.as_str() };
-        let secret =
-            catalog.kind(recorded.address.kind()).is_some_and(|k| k.attributes.iter().any(|a| a.secret));
+        let sensitive = recorded.options.sensitive;
+        let kind = recorded.address.kind();
+        let secret = catalog.kind(kind).is_some_and(|k| k.attributes.iter().any(|a| a.secret));
         let mut checksum = None;
-        if secret || recorded.options.sensitive {
+        if secret || sensitive {
             checksum = Some(recorded.checksum().hex());
-            recorded.spec = redacted(&recorded.spec, &recorded, catalog);
-            recorded.state = recorded.state.as_ref().map(|s| redacted(s, &recorded, catalog));
+            let hide = |text: &ValueText| ValueText::of(&redacted(&text.value(), kind, sensitive, catalog));
+            let (spec, left) = (hide(&recorded.spec), recorded.state.as_ref().map(hide));
+            (recorded.spec, recorded.state) = (spec, left);
         }
         Self { stack_id: stack.id.to_string(), recorded, checksum, state }
     }
@@ -117,18 +122,18 @@ impl ResourceView {
         self.recorded.updated_at.local_minutes()
     }
     /// The wish it was brought to.
-    pub const fn properties(&self) -> &Value {
+    pub const fn properties(&self) -> &ValueText {
         &self.recorded.spec
     }
 }
 
 /// Secrets hidden: all of it when the resource says so, else the attributes its type says so about.
-pub fn redacted(value: &Value, recorded: &Recorded, catalog: &dyn Catalog) -> Value {
-    if recorded.options.sensitive {
+pub fn redacted(value: &Value, kind: &str, sensitive: bool, catalog: &dyn Catalog) -> Value {
+    if sensitive {
         return Value::from(SENSITIVE);
     }
     let mut value = value.clone();
-    if let (Some(kind), Value::Object(map)) = (catalog.kind(recorded.address.kind()), &mut value) {
+    if let (Some(kind), Value::Object(map)) = (catalog.kind(kind), &mut value) {
         for attribute in kind.attributes.iter().filter(|a| a.secret) {
             if let Some(slot) = map.get_mut(attribute.name) {
                 *slot = Value::from(SENSITIVE);

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 use sloth_core::clock::Timestamp;
+use sloth_core::kind::Catalog;
+use sloth_core::recorded::RecordedText;
+use sloth_core::stack::Stack;
 use sloth_core::value::Value;
 use sloth_core::value_entry::ValueEntry;
 
@@ -75,6 +78,14 @@ pub struct KeyView {
     /// The record.
     #[serde(flatten)]
     pub resource: ResourceView,
+}
+
+impl KeyView {
+    /// A record of a stack.
+    pub fn new(stack: &Stack, recorded: RecordedText, catalog: &dyn Catalog) -> Self {
+        let resource = ResourceView::new(stack, recorded, false, catalog);
+        Self { kind: "resource", stack: stack.name.clone(), resource }
+    }
 }
 
 impl Human for KeyView {

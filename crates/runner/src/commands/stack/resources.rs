@@ -49,7 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     };
     let catalog = sloth_resources::catalog();
     let mut resources: Vec<ResourceView> = view
-        .resource_list(&stack.id, at)?
+        .resource_texts(&stack.id, at)?
         .into_iter()
         .map(|r| {
             let moved = drifted.contains(&r.address);

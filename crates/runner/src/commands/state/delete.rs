@@ -3,7 +3,7 @@
 use sloth_core::address::NotAnAddress;
 use sloth_engine::{stacks, values};
 
-use super::show::records;
+use super::show::record;
 use super::{Agent, no_value};
 use crate::app::App;
 use crate::commands::consent::Consent;
@@ -36,7 +36,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let agent = &args.agent.agent;
     let view = app.view()?;
     if view.value_get(agent, &args.key)?.is_none() {
-        let record = records(&*view, agent)?.into_iter().find(|r| r.resource.key() == args.key);
+        let record = record(&*view, agent, &args.key)?;
         drop(view);
         return match record {
             Some(record) => forget(app, args, &record),

@@ -6,7 +6,6 @@ use super::{Agent, no_value};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::views::resource::ResourceView;
 use crate::views::value::{KeyView, ValueView};
 
 /// Show a value or a resource's record with its times
@@ -32,9 +31,27 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         app.out.show(&ValueView::new(&entry));
         return Ok(Exit::Ok);
     }
-    let record = records(&*view, &args.agent.agent)?.into_iter().find(|r| r.resource.key() == args.key);
+    let record = record(&*view, &args.agent.agent, &args.key)?;
     app.out.show(&record.ok_or_else(|| no_value(app, &args.agent.agent, &args.key))?);
     Ok(Exit::Ok)
+}
+
+/// The record on a host that an operation key, `module:operation:id`, stands for.
+///
+/// # Errors
+/// The store failed.
+pub fn record(view: &dyn View, host: &str, key: &str) -> Result<Option<KeyView>, StoreError> {
+    let Some(id) = key.splitn(3, ':').nth(2) else { return Ok(None) };
+    let catalog = sloth_resources::catalog();
+    for (stack, recorded) in view.resource_named(id)? {
+        if recorded.address.host().as_str() == host
+            && recorded.operation_key() == key
+            && let Some(stack) = view.stack_get(&stack)?
+        {
+            return Ok(Some(KeyView::new(&stack, recorded, &*catalog)));
+        }
+    }
+    Ok(None)
 }
 
 /// Records of all stacks on one host, by stack and address.
@@ -45,10 +62,9 @@ pub fn records(view: &dyn View, host: &str) -> Result<Vec<KeyView>, StoreError> 
     let catalog = sloth_resources::catalog();
     let mut found = Vec::new();
     for stack in view.stack_list()? {
-        for recorded in view.resource_list(&stack.id, VersionAt::Head)? {
+        for recorded in view.resource_texts(&stack.id, VersionAt::Head)? {
             if recorded.address.host().as_str() == host {
-                let resource = ResourceView::new(&stack, recorded, false, &*catalog);
-                found.push(KeyView { kind: "resource", stack: stack.name.clone(), resource });
+                found.push(KeyView::new(&stack, recorded, &*catalog));
             }
         }
     }
