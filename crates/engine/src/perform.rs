@@ -605,15 +605,19 @@ impl Session {
         }
         let mut ledger = self.ledger();
         let maybe = ledger.uncertain.get(task).cloned();
+        if self.brief && change.action == Action::Noop && maybe.is_none() {
+            return;
+        }
+        let whole = !self.brief;
         ledger.steps.push(PlanStep::Resource {
             task: task.to_owned(),
             address: desired.address.clone(),
             module: desired.module.clone(),
             operation: desired.operation.clone(),
             change: if desired.options.sensitive { redacted(change) } else { change.clone() },
-            spec: Some(desired.spec.clone()),
-            live: digest_of(seen.state.as_ref()),
-            recorded: recorded.map(Recorded::digest),
+            spec: whole.then(|| desired.spec.clone()),
+            live: digest_of(seen.state.as_ref().filter(|_| whole)),
+            recorded: recorded.filter(|_| whole).map(Recorded::digest),
             maybe,
         });
     }

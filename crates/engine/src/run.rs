@@ -35,6 +35,9 @@ pub struct RunRequest {
     pub stack: Option<String>,
     /// Only say what would happen.
     pub planning: bool,
+    /// While planning: list only what would change, without what a saved plan is checked against. Such a plan is for
+    /// showing and is not sealed.
+    pub brief: bool,
     /// Which part.
     pub scope: ScopeRequest,
     /// Remove orphans; the workflow decides when none is given.
@@ -73,6 +76,7 @@ pub fn apply(ctx: &Context, program: &mut dyn Program, plan: &Plan) -> Result<Ru
     let request = RunRequest {
         stack: Some(plan.stack.clone()),
         planning: false,
+        brief: false,
         scope,
         prune: Some(prune),
         parallel: None,
@@ -106,6 +110,7 @@ fn drive(
     } else {
         Session::begin(ctx, &stack, operation, Some(&workflow.digest))?
     };
+    session.brief = request.brief;
     let base = session.stack().head;
     if let Some(plan) = saved
         && let Err(error) = check_plan(&session, plan)
@@ -336,7 +341,7 @@ fn plan_report(
     let prune = request.prune.unwrap_or(workflow.config.prune);
     let mut scope = request.scope.to_stored();
     scope["prune"] = Value::Bool(prune);
-    let plan = {
+    let mut plan = {
         let mut ledger = session.ledger();
         let mut outputs = Vec::new();
         for (name, output) in &ledger.outputs {
@@ -369,8 +374,10 @@ fn plan_report(
             notes: Map::new(),
             digest: sloth_core::digest::Digest::ZERO,
         }
-        .sealed()
     };
+    if !session.brief {
+        plan = plan.sealed();
+    }
     let status = if ending.failed { RunStatus::Failed } else { RunStatus::Completed };
     let mut report = base_report(session, ending, status);
     report.orphans = orphans;

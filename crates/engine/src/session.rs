@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub operation: String,
     pub started_at: Timestamp,
     pub planning: bool,
+    /// See [`crate::run::RunRequest::brief`].
+    pub brief: bool,
     /// Rehearsing doubles while planning.
     pub machines: BTreeMap<HostName, Arc<dyn Machine>>,
     pub ledger: Mutex<Ledger>,
@@ -133,6 +135,7 @@ impl Session {
             operation: operation.to_owned(),
             started_at: ctx.clock.now(),
             planning,
+            brief: false,
             machines,
             ledger: Mutex::new(ledger),
             scope: ScopeRequest::default(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sloth_core::body::Program as _;
 use sloth_core::run::RunStatus;
+use sloth_engine::run::RunRequest;
 
 use crate::app::App;
 use crate::commands::conduct;
@@ -52,7 +53,8 @@ pub fn show(
     save: Option<&Path>,
     detailed: bool,
 ) -> Result<Exit, CommandError> {
-    let request = part.request(app, found, true)?;
+    let brief = save.is_none() && app.out.is_table();
+    let request = RunRequest { brief, ..part.request(app, found, true)? };
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
     let report = conduct::with_progress(app, Some(&name), true, |ctx| {
@@ -61,7 +63,8 @@ pub fn show(
     let Some(plan) = &report.plan else {
         return Err(CommandError::new(Exit::Failed, "the engine made no plan"));
     };
-    app.out.show(&PlanView::new(plan, &report.orphans, &[]).ended(report.status));
+    let view = PlanView::new(plan, &report.orphans, &[]).ended(report.status);
+    app.out.show(&view.with_unchanged(report.counts.unchanged));
     if report.status == RunStatus::Failed {
         let why = report.error.clone().unwrap_or_else(|| "a task failed".to_owned());
         let error = CommandError::new(

@@ -57,6 +57,7 @@ impl Part {
         Ok(RunRequest {
             stack: found.stack.clone(),
             planning,
+            brief: false,
             scope: ScopeRequest {
                 tasks: self.task.clone(),
                 targets: self.target.clone(),

@@ -112,6 +112,11 @@ impl Out {
         }
     }
 
+    /// Is it for people?
+    pub fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
     /// Is a stream of JSON lines wanted?
     pub fn streams(&self) -> bool {
         self.format == Format::Json

@@ -112,6 +112,11 @@ impl PlanView {
             complete: true,
         }
     }
+    /// What stays as it is, which a plan need not list.
+    pub const fn with_unchanged(mut self, unchanged: u64) -> Self {
+        self.summary.unchanged = unchanged;
+        self
+    }
     /// A plan whose making failed half-way is not complete.
     pub fn ended(mut self, status: RunStatus) -> Self {
         self.complete = status != RunStatus::Failed;
