@@ -298,7 +298,7 @@ pub trait Scope: Send + Sync {
     ///
     /// # Errors
     /// The address belongs to a real resource, or the store failed.
-    fn register(&self, entry: Registration) -> Result<(Registered, Recorded), CallError>;
+    fn register(&self, entry: Registration) -> Result<(Registered, Arc<Recorded>), CallError>;
     /// Changes the condition of a registered resource.
     ///
     /// # Errors

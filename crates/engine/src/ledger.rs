@@ -80,8 +80,8 @@ impl Ledger {
     }
 
     /// Writes a row at the next commit and sees it at once.
-    pub fn put(&mut self, recorded: Recorded) {
-        let recorded = Arc::new(recorded);
+    pub fn put(&mut self, recorded: impl Into<Arc<Recorded>>) {
+        let recorded = recorded.into();
         self.rows.insert(recorded.address.clone(), Some(Arc::clone(&recorded)));
         self.records.insert(recorded.address.clone(), recorded);
     }

@@ -627,7 +627,7 @@ impl Session {
         &self,
         task: &str,
         change: Change,
-        recorded: Recorded,
+        recorded: Arc<Recorded>,
         known: Option<Arc<Recorded>>,
     ) {
         let address = recorded.address.clone();

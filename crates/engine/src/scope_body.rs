@@ -278,7 +278,7 @@ impl Scope for UnitScope {
         Ok(all)
     }
 
-    fn register(&self, entry: Registration) -> Result<(Registered, Recorded), CallError> {
+    fn register(&self, entry: Registration) -> Result<(Registered, Arc<Recorded>), CallError> {
         let session = &self.session;
         session.gate()?;
         let address = self.address(None, &entry.kind, &entry.name);
@@ -308,7 +308,7 @@ impl Scope for UnitScope {
                     && k.options == desired.options =>
             {
                 session.ledger().count(&self.task, |c| c.unchanged += 1);
-                return Ok((Registered::Unchanged, (**k).clone()));
+                return Ok((Registered::Unchanged, Arc::clone(k)));
             }
             Some(_) => Registered::Changed,
         };
@@ -325,7 +325,7 @@ impl Scope for UnitScope {
             ),
         };
         let now = session.ctx.clock.now();
-        let recorded = Recorded {
+        let recorded = Arc::new(Recorded {
             address: address.clone(),
             module: desired.module.clone(),
             operation: REGISTERED.to_owned(),
@@ -338,11 +338,11 @@ impl Scope for UnitScope {
             task: self.task.clone(),
             created_at: known.as_ref().map_or(now, |k| k.created_at),
             updated_at: now,
-        };
+        });
         if let Some(guard) = &session.guard {
             guard.admit_registered(&address, &desired.spec)?;
         }
-        session.book_registered(&self.task, change, recorded.clone(), known);
+        session.book_registered(&self.task, change, Arc::clone(&recorded), known);
         session.relieve()?;
         Ok((verdict, recorded))
     }

@@ -5,6 +5,7 @@
 //! something else is asked for.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Lua, MultiValue, Table, UserData, Value as LuaValue};
 use sloth_core::address::Address;
@@ -21,7 +22,7 @@ const PARTS: &str = "__parts";
 /// What nobody has looked at.
 enum Parts {
     Outcome(Box<Outcome>),
-    Record(Box<Recorded>),
+    Record(Arc<Recorded>),
 }
 
 struct Handle {
@@ -57,11 +58,11 @@ pub(crate) fn parts(lua: &Lua, shared: &Rc<Shared>, outcome: Box<Outcome>) -> ml
 pub(crate) fn record(
     lua: &Lua,
     shared: &Rc<Shared>,
-    recorded: Recorded,
+    recorded: Arc<Recorded>,
     changed: bool,
 ) -> mlua::Result<Table> {
     let _unlimited = Unlimited::new(lua);
-    let parts = Parts::Record(Box::new(recorded));
+    let parts = Parts::Record(recorded);
     let table = lua.create_table()?;
     table.raw_set("changed", changed)?;
     table.raw_set(PARTS, lua.create_userdata(Handle { parts, shared: Rc::clone(shared) })?)?;

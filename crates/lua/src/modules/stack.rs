@@ -80,12 +80,15 @@ fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Resu
         "sensitive",
         "type",
     ];
+    // One pass over what is there costs less than asking for every name that could be.
+    let mut fields: [LuaValue; KEYS.len()] = std::array::from_fn(|_| LuaValue::Nil);
     let mut unknown: Option<String> = None;
-    given.for_each(|k: LuaValue, _: LuaValue| {
-        if let LuaValue::String(s) = &k
-            && !KEYS.contains(&s.to_string_lossy().as_str())
-        {
-            unknown = Some(s.to_string_lossy());
+    given.for_each(|k: LuaValue, v: LuaValue| {
+        if let LuaValue::String(s) = &k {
+            match KEYS.iter().position(|key| *s.as_bytes() == *key.as_bytes()) {
+                Some(at) => fields[at] = v,
+                None => unknown = Some(s.to_string_lossy()),
+            }
         }
         Ok(())
     })?;
@@ -96,38 +99,44 @@ fn registration(lua: &Lua, given: &Table, function: &str, applied: bool) -> Resu
             None => fault,
         });
     }
-    let field = |name: &str| -> Result<Option<String>, Fault> {
-        Ok(crate::args::text_of(&given.raw_get::<LuaValue>(name)?).filter(|t| !t.is_empty()))
-    };
+    let given =
+        |name: &str| KEYS.iter().position(|key| *key == name).map_or(&LuaValue::Nil, |at| &fields[at]);
+    let field = |name: &str| crate::args::text_of(given(name)).filter(|t| !t.is_empty());
     let needs = |name: &str| Fault::argument(format!("`{function}` needs `{name}`"));
-    let kind = field("type")?.ok_or_else(|| needs("type"))?;
-    let name = match field("name")? {
-        Some(name) => name,
-        None => field("id")?.ok_or_else(|| needs("name"))?,
-    };
-    let module = match field("module")? {
+    let kind = field("type").ok_or_else(|| needs("type"))?;
+    let name = field("name").or_else(|| field("id")).ok_or_else(|| needs("name"))?;
+    let module = match field("module") {
         Some(module) => module,
         None if applied => "stack".to_owned(),
         None => return Err(needs("module")),
     };
-    let properties = match given.raw_get::<LuaValue>("properties")? {
+    let properties = match given("properties") {
         LuaValue::Nil => Map::new(),
-        other => convert::object(lua, &other).map_err(|why| {
+        other => convert::object(lua, other).map_err(|why| {
             Fault::argument(format!("`properties` of `{function}`: {why}")).word("properties")
         })?,
     };
     let list = |name: &str| -> Result<Vec<String>, Fault> {
-        match given.raw_get::<LuaValue>(name)? {
+        match given(name) {
             LuaValue::Nil => Ok(Vec::new()),
-            other => texts_of(&other).ok_or_else(|| {
+            other => texts_of(other).ok_or_else(|| {
                 Fault::argument(format!("`{name}` of `{function}` must be a list of strings")).word(name)
             }),
         }
     };
     let mut dependencies = list("dependencies")?;
     dependencies.extend(list("depends_on")?);
-    let flag =
-        |name: &str| -> Result<bool, Fault> { Ok(given.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
+    let flag = |name: &str| -> Result<bool, Fault> {
+        match given(name) {
+            LuaValue::Nil => Ok(false),
+            LuaValue::Boolean(on) => Ok(*on),
+            other => Err(Fault::argument(format!(
+                "`{name}` of `{function}` must be a boolean, not a {}",
+                other.type_name()
+            ))
+            .word(name)),
+        }
+    };
     Ok(Registration {
         kind,
         name,

@@ -383,7 +383,7 @@ impl Scope for FakeScope {
     fn recorded_all(&self) -> Result<Vec<Recorded>, CallError> {
         Ok(self.world.records.lock().unwrap().values().cloned().collect())
     }
-    fn register(&self, entry: Registration) -> Result<(Registered, Recorded), CallError> {
+    fn register(&self, entry: Registration) -> Result<(Registered, Arc<Recorded>), CallError> {
         let key = format!("{}:{}", entry.kind, entry.name);
         self.world.note(format!("register {key} {} needs {:?}", entry.properties, entry.dependencies));
         let mut records = self.world.records.lock().unwrap();
@@ -411,7 +411,7 @@ impl Scope for FakeScope {
         if how != Registered::Unchanged {
             records.insert(key.clone(), recorded);
         }
-        Ok((how, records[&key].clone()))
+        Ok((how, Arc::new(records[&key].clone())))
     }
     fn registered_condition(
         &self,
