@@ -20,6 +20,7 @@ use crate::cli::Globals;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::error::CommandError;
+use crate::files::Flush;
 use crate::out::Out;
 use crate::{env, files, person};
 
@@ -205,7 +206,8 @@ impl App {
     /// The id of the lock this user took on a stack.
     pub fn kept_lock(&self, stack: &Stack) -> Option<LockId> {
         let text = std::fs::read_to_string(self.lock_file(stack)?).ok()?;
-        Some(LockId::from_stored(text.trim()))
+        // A power cut can leave the file empty.
+        Some(text.trim()).filter(|id| !id.is_empty()).map(LockId::from_stored)
     }
 
     /// Keeps the id of a lock for the commands that follow.
@@ -214,7 +216,7 @@ impl App {
     /// There is no place for it, or it cannot be written.
     pub fn keep_lock(&self, stack: &Stack, id: &LockId) -> std::io::Result<()> {
         let path = self.lock_file(stack).ok_or(std::io::ErrorKind::NotFound)?;
-        files::write_private(&path, format!("{id}\n").as_bytes())
+        files::write_private(&path, format!("{id}\n").as_bytes(), Flush::Later)
     }
 
     /// Forgets the id of a lock.

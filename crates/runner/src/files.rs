@@ -26,18 +26,30 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     })
 }
 
+/// When a file reaches the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// Before it gets its name.
+    Now,
+    /// When the system likes: it can be done without after a power cut.
+    Later,
+}
+
 /// Writes a file only its owner may read, replacing what was there in one step. Missing directories are made, 0700.
 ///
 /// # Errors
 /// The system's. Nothing was replaced then.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn write_private(path: &Path, content: &[u8], flush: Flush) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = parent.join(name);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let written = file.write_all(content).and_then(|()| match flush {
+        Flush::Now => file.sync_all(),
+        Flush::Later => Ok(()),
+    });
     let written = written.and_then(|()| rename(&temporary, path));
     if written.is_err() {
         let _ = remove(&temporary);

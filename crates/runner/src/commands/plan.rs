@@ -11,7 +11,7 @@ use crate::commands::conduct;
 use crate::commands::run::Part;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::files;
+use crate::files::{self, Flush};
 use crate::program::{Found, Loaded, Source};
 use crate::views::plan::PlanView;
 
@@ -77,7 +77,7 @@ pub fn show(
         return Err(if app.out.quiet && !place.is_empty() { error.excerpt(place) } else { error });
     }
     if let Some(path) = save {
-        files::write_private(path, plan.to_text().as_bytes()).map_err(|e| {
+        files::write_private(path, plan.to_text().as_bytes(), Flush::Now).map_err(|e| {
             CommandError::new(Exit::Failed, format!("could not save the plan as `{}`", path.display()))
                 .system(&e)
         })?;

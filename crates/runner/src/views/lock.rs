@@ -62,17 +62,19 @@ impl LockView {
         }
     }
 
-    fn details(&self, page: &mut Page) {
+    fn details(&self, page: &mut Page, since: bool) {
         let reason = if self.reason.is_empty() { "-".to_owned() } else { self.reason.clone() };
         let mut fields = vec![
             ("Locked by", self.locked_by.clone()),
             ("Locked at", self.locked.clone()),
             ("Operation", self.operation.clone()),
             ("Reason", reason),
-            ("Duration", words::duration(self.held)),
             ("Expires", self.expires.clone()),
             ("Host", self.host.clone()),
         ];
+        if since {
+            fields.insert(4, ("Duration", words::duration(self.held)));
+        }
         if let Some(id) = &self.lock_id {
             fields.push(("Lock ID", id.clone()));
         }
@@ -101,7 +103,7 @@ impl Human for LockStatus {
         page.raw(&format!("Status: {word}"));
         for lock in &self.locks {
             page.heading("Lock Details:");
-            lock.details(page);
+            lock.details(page, true);
         }
     }
 }
@@ -121,7 +123,7 @@ impl Human for LockDone {
     fn human(&self, page: &mut Page) {
         page.line(&format!("Lock {} for stack {}", self.done, self.stack));
         for lock in &self.locks {
-            lock.details(page);
+            lock.details(page, self.done != "acquired");
         }
     }
 }
