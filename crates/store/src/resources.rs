@@ -59,17 +59,17 @@ const OWNER: &str = "SELECT name FROM stacks WHERE id <> ?2 AND deleted_at IS NU
                        SELECT 1 FROM resource_rows WHERE stack = num AND address = ?1) ORDER BY num LIMIT 1";
 
 impl Session<'_> {
-    /// All records of a stack at one point, each made of its text and times.
-    pub fn list_resources<T>(
+    /// All records of a stack at one point: text, birth and last change of each.
+    pub fn each_resource(
         &self,
         stack: &StackId,
         at: VersionAt,
-        make: impl Fn(&str, i64, i64) -> Outcome<T>,
-    ) -> Outcome<Vec<T>> {
-        let Some(row) = self.stack(stack)? else { return Ok(Vec::new()) };
+        mut each: impl FnMut(&str, i64, i64) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let Some(row) = self.stack(stack)? else { return Ok(()) };
         let conn = self.conn()?;
         let (mut ask, scope) = match self.scope(&row, at)? {
-            None => return Ok(Vec::new()),
+            None => return Ok(()),
             Some(Scope::Newest) => (conn.prepare_cached(LIST_NEWEST)?, None),
             Some(Scope::At(version)) => (conn.prepare_cached(LIST_AT)?, Some(version)),
         };
@@ -77,11 +77,20 @@ impl Session<'_> {
             None => ask.query([row.num])?,
             Some(version) => ask.query(params![row.num, version])?,
         };
-        let mut out = Vec::with_capacity(usize::try_from(row.count).unwrap_or(0));
         while let Some(row) = rows.next()? {
             let text = row.get_ref(2)?.as_str().map_err(|_| Failure::bad("a record is not text"))?;
-            out.push(make(text, row.get(0)?, row.get(1)?)?);
+            each(text, row.get(0)?, row.get(1)?)?;
         }
+        Ok(())
+    }
+
+    /// All records of a stack at one point.
+    pub fn list_resources(&self, stack: &StackId, at: VersionAt) -> Outcome<Vec<Recorded>> {
+        let mut out = Vec::new();
+        self.each_resource(stack, at, |text, created, updated| {
+            out.push(body::read(text, created, updated)?);
+            Ok(())
+        })?;
         Ok(out)
     }
 
@@ -230,10 +239,18 @@ impl ReadResources for Session<'_> {
         self.shared.told(self.get_resource(stack, &address.to_string(), at, body::read))
     }
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError> {
-        self.shared.told(self.list_resources(stack, at, body::read))
+        self.shared.told(self.list_resources(stack, at))
     }
-    fn resource_texts(&self, stack: &StackId, at: VersionAt) -> Result<Vec<RecordedText>, StoreError> {
-        self.shared.told(self.list_resources(stack, at, body::outline))
+    fn resource_texts(
+        &self,
+        stack: &StackId,
+        at: VersionAt,
+        each: &mut dyn FnMut(RecordedText),
+    ) -> Result<(), StoreError> {
+        self.shared.told(self.each_resource(stack, at, |text, created, updated| {
+            each(body::outline(text, created, updated)?);
+            Ok(())
+        }))
     }
     fn resource_named(&self, id: &str) -> Result<Vec<(StackId, RecordedText)>, StoreError> {
         self.shared.told(self.named_resources(id))

@@ -262,7 +262,7 @@ impl Session<'_> {
         let at = VersionAt::Number(version);
         Ok(Some(Snapshot {
             info,
-            resources: self.list_resources(stack, at, crate::body::read)?,
+            resources: self.list_resources(stack, at)?,
             outputs: self.list_outputs(stack, at)?,
         }))
     }

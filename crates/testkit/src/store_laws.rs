@@ -544,7 +544,9 @@ pub fn a_view_with_pending_rows_shows_the_sealed_head(f: &Fixture) {
     );
     assert_eq!(view.resource_get(&s.id, &record("d", 0).address, VersionAt::Head).unwrap(), None);
     let texts: Vec<RecordedText> = sealed.iter().cloned().map(RecordedText::from).collect();
-    assert_eq!(view.resource_texts(&s.id, VersionAt::Head).unwrap(), texts);
+    let mut given = Vec::new();
+    view.resource_texts(&s.id, VersionAt::Head, &mut |text| given.push(text)).unwrap();
+    assert_eq!(given, texts);
     for text in texts {
         assert_eq!(view.resource_named(text.address.id()).unwrap(), [(s.id.clone(), text)]);
     }

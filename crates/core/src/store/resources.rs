@@ -20,12 +20,18 @@ pub trait ReadResources {
     /// # Errors
     /// The store failed.
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError>;
-    /// The same, for showing: nothing in it is taken apart.
+    /// The same, one after the other and for showing: nothing in them is taken apart.
     ///
     /// # Errors
-    /// The store failed.
-    fn resource_texts(&self, stack: &StackId, at: VersionAt) -> Result<Vec<RecordedText>, StoreError> {
-        Ok(self.resource_list(stack, at)?.into_iter().map(RecordedText::from).collect())
+    /// The store failed; what was given out until then was right.
+    fn resource_texts(
+        &self,
+        stack: &StackId,
+        at: VersionAt,
+        each: &mut dyn FnMut(RecordedText),
+    ) -> Result<(), StoreError> {
+        self.resource_list(stack, at)?.into_iter().map(RecordedText::from).for_each(each);
+        Ok(())
     }
     /// Records at the head of all stacks whose id is this one, whatever their type and host, by stack name and address:
     /// each with the id of its stack.

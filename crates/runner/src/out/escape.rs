@@ -41,7 +41,7 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 
 /// Columns a text takes on a terminal.
 pub fn width(text: &str) -> usize {
-    text.chars().map(char_width).sum()
+    if text.is_ascii() { text.len() } else { text.chars().map(char_width).sum() }
 }
 
 const fn char_width(c: char) -> usize {

@@ -33,6 +33,9 @@ pub enum Format {
     Yaml,
 }
 
+/// Bytes that are written at once.
+const CHUNK: usize = 64 * 1024;
+
 /// Version of everything that is printed as JSON or YAML.
 pub const FORMAT: &str = "sloth-runner/1";
 
@@ -42,6 +45,32 @@ struct Document<'a, T> {
     format: &'static str,
     #[serde(flatten)]
     view: &'a T,
+}
+
+/// Text on its way to standard output, in pieces.
+struct Chunks<'o> {
+    out: &'o Out,
+    text: Vec<u8>,
+}
+
+impl Chunks<'_> {
+    fn pass_on(&mut self) {
+        self.out.bytes(&self.text);
+        self.text.clear();
+    }
+}
+
+impl io::Write for Chunks<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > CHUNK {
+            self.pass_on();
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Standard output and standard error, and how to use them.
@@ -79,12 +108,16 @@ impl Out {
 
     /// Writes raw data.
     pub fn data(&self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&self, bytes: &[u8]) {
         let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if failure.is_some() {
             return;
         }
         let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             *failure = Some(error.kind());
         }
     }
@@ -103,6 +136,48 @@ impl Out {
             Format::Table => self.page(page),
             _ => self.serialised(&entries),
         }
+    }
+
+    /// Writes a list for programs while it is made. What was written stays when making it fails.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn list_each<E: Serialize, F>(
+        &self,
+        make: impl FnOnce(&mut dyn FnMut(E)) -> Result<(), F>,
+    ) -> Result<(), F> {
+        if self.format == Format::Yaml {
+            let mut all = Vec::new();
+            make(&mut |item| all.push(item))?;
+            self.serialised(&all);
+            return Ok(());
+        }
+        let mut pretty = serde_json::Serializer::pretty(Chunks { out: self, text: Vec::new() });
+        let mut told = Ok(());
+        let made = match serde::Serializer::serialize_seq(&mut pretty, None) {
+            Ok(mut list) => {
+                let made = make(&mut |item| {
+                    if told.is_ok() {
+                        told = serde::ser::SerializeSeq::serialize_element(&mut list, &item);
+                    }
+                });
+                if made.is_ok() && told.is_ok() {
+                    told = serde::ser::SerializeSeq::end(list);
+                }
+                made
+            }
+            Err(error) => {
+                told = Err(error);
+                Ok(())
+            }
+        };
+        let mut chunks = pretty.into_inner();
+        let _ = chunks.write_all(b"\n");
+        chunks.pass_on();
+        if let Err(why) = told {
+            self.warn(&format!("the result could not be written: {why}"));
+        }
+        made
     }
 
     /// One line of JSON, for streams.

@@ -63,10 +63,9 @@ impl Page {
     }
     /// A table.
     pub fn table(&mut self, table: &Table) {
-        for (at, line) in table.lines().iter().enumerate() {
-            let line = if at == 0 { self.theme.strong(line) } else { line.clone() };
-            self.raw(&line);
-        }
+        let head = self.theme.strong(&table.head());
+        self.raw(&head);
+        table.body(&mut self.text);
     }
     /// The whole text.
     pub fn into_text(self) -> String {

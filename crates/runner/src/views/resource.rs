@@ -1,5 +1,6 @@
 //! Resources as recorded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -143,40 +144,39 @@ pub fn redacted(value: &Value, kind: &str, sensitive: bool, catalog: &dyn Catalo
     value
 }
 
-/// Resources of one stack.
+/// Resources of one stack, for people.
 #[derive(Debug)]
 pub struct ResourceList {
-    /// Stack.
-    pub stack: String,
-    /// By address.
-    pub resources: Vec<ResourceView>,
+    stack: String,
+    table: Table,
+    states: BTreeMap<&'static str, u64>,
+}
+
+impl ResourceList {
+    /// None so far.
+    pub fn new(stack: &str) -> Self {
+        let table = Table::new(&["TYPE", "NAME", "MODULE", "STATE", "LAST APPLIED"]);
+        Self { stack: stack.to_owned(), table, states: BTreeMap::new() }
+    }
+    /// One more.
+    pub fn add(&mut self, r: &ResourceView) {
+        let address = &r.recorded.address;
+        let (id, host) = (address.id(), address.host());
+        let name = if host.is_local() { Cow::Borrowed(id) } else { Cow::Owned(format!("{id} on {host}")) };
+        self.table.row([address.kind(), &name, &r.recorded.module, r.state, &r.updated()]);
+        *self.states.entry(r.state).or_default() += 1;
+    }
 }
 
 impl Human for ResourceList {
     fn human(&self, page: &mut Page) {
         page.heading(&format!("Resources of stack: {}", self.stack));
         page.gap();
-        let mut table = Table::new(&["TYPE", "NAME", "MODULE", "STATE", "LAST APPLIED"]);
-        for r in &self.resources {
-            let address = &r.recorded.address;
-            let (id, host) = (address.id(), address.host());
-            let name = if host.is_local() { id.to_owned() } else { format!("{id} on {host}") };
-            table.row([
-                address.kind().to_owned(),
-                name,
-                r.recorded.module.clone(),
-                r.state.to_owned(),
-                r.updated(),
-            ]);
-        }
-        page.table(&table);
-        let mut states: BTreeMap<&str, u64> = BTreeMap::new();
-        for r in &self.resources {
-            *states.entry(r.state).or_default() += 1;
-        }
+        page.table(&self.table);
         page.gap();
-        let parts: Vec<String> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        let parts: Vec<String> = self.states.iter().map(|(state, n)| format!("{n} {state}")).collect();
         let tail = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-        page.line(&format!("Total: {}{tail}", words::len(&self.resources, "resource")));
+        let total = self.states.values().sum();
+        page.line(&format!("Total: {}{tail}", words::count(total, "resource")));
     }
 }

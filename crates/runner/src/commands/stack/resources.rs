@@ -48,17 +48,23 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         view.drift_latest(&stack.id)?.into_iter().filter(open).map(|f| f.address).collect()
     };
     let catalog = sloth_resources::catalog();
-    let mut resources: Vec<ResourceView> = view
-        .resource_texts(&stack.id, at)?
-        .into_iter()
-        .map(|r| {
-            let moved = drifted.contains(&r.address);
-            ResourceView::new(&stack, r, moved, &*catalog)
+    let each = |give: &mut dyn FnMut(ResourceView)| {
+        view.resource_texts(&stack.id, at, &mut |recorded| {
+            let moved = drifted.contains(&recorded.address);
+            let resource = ResourceView::new(&stack, recorded, moved, &*catalog);
+            if args.state.as_deref().is_none_or(|s| s == resource.state)
+                && args.r#type.as_deref().is_none_or(|t| t == resource.kind())
+            {
+                give(resource);
+            }
         })
-        .collect();
-    resources.retain(|r| args.state.as_deref().is_none_or(|s| s == r.state));
-    resources.retain(|r| args.r#type.as_deref().is_none_or(|t| t == r.kind()));
-    let list = ResourceList { stack: stack.name, resources };
-    app.out.list(&list, &list.resources);
+    };
+    if app.out.is_table() {
+        let mut list = ResourceList::new(&stack.name);
+        each(&mut |resource| list.add(&resource))?;
+        app.out.page(&list);
+    } else {
+        app.out.list_each(each)?;
+    }
     Ok(Exit::Ok)
 }

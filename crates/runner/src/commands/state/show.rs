@@ -62,11 +62,11 @@ pub fn records(view: &dyn View, host: &str) -> Result<Vec<KeyView>, StoreError> 
     let catalog = sloth_resources::catalog();
     let mut found = Vec::new();
     for stack in view.stack_list()? {
-        for recorded in view.resource_texts(&stack.id, VersionAt::Head)? {
+        view.resource_texts(&stack.id, VersionAt::Head, &mut |recorded| {
             if recorded.address.host().as_str() == host {
                 found.push(KeyView::new(&stack, recorded, &*catalog));
             }
-        }
+        })?;
     }
     Ok(found)
 }
