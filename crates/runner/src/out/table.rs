@@ -19,6 +19,7 @@ impl Table {
         Self { head: head.to_vec(), widths, text: String::new(), cells: Vec::new() }
     }
     /// Adds a row; text is escaped here.
+    #[expect(clippy::needless_pass_by_value, reason = "rows are made where they are given")]
     pub fn row<const N: usize, S: AsRef<str>>(&mut self, cells: [S; N]) {
         for (cell, widest) in cells.iter().zip(&mut self.widths) {
             let cell = escape::line(cell.as_ref());
