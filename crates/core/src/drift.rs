@@ -40,9 +40,9 @@ pub struct Finding {
     pub address: Address,
     /// Verdict.
     pub status: DriftStatus,
-    /// Recorded state.
+    /// Recorded state; left out when nothing differs.
     pub expected: Option<Value>,
-    /// Live state.
+    /// Live state; left out when nothing differs.
     pub actual: Option<Value>,
     /// What differs: `from` is live, `to` is recorded.
     pub diff: Diff,

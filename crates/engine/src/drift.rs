@@ -22,6 +22,8 @@ use crate::scope_body::FUNCTIONS;
 
 /// Resources below which looking on several threads costs more than it gains.
 const PARALLEL_FROM: usize = 256;
+/// Resources looked at in one go: what was seen is kept no longer than that.
+const BATCH: usize = 128;
 
 /// What a detection found.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -67,17 +69,86 @@ pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
 
 /// One finding per record.
 pub(crate) fn findings(ctx: &Context, records: &[Recorded]) -> Vec<Finding> {
-    let detected_at = ctx.clock.now();
-    let seen = look_at_all(ctx, records);
-    records.iter().zip(seen).map(|(recorded, seen)| finding(recorded, seen, detected_at)).collect()
+    let at = ctx.clock.now();
+    let mut found: Vec<Option<Finding>> = records.iter().map(|_| None).collect();
+    let mut by_host: BTreeMap<&HostName, Vec<usize>> = BTreeMap::new();
+    for (index, recorded) in records.iter().enumerate() {
+        if recorded.is_registered() || recorded.spec.get(FUNCTIONS).is_some() {
+            found[index] = Some(finding(recorded, None, at));
+        } else {
+            by_host.entry(recorded.address.host()).or_default().push(index);
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        let mut jobs = Vec::new();
+        for (host, indices) in by_host {
+            let machine = ctx.machine(host).map(AsRef::as_ref);
+            let chunk =
+                if indices.len() < PARALLEL_FROM { indices.len() } else { indices.len().div_ceil(threads) };
+            for part in indices.chunks(chunk.max(1)) {
+                let part = part.to_vec();
+                jobs.push(scope.spawn(move || {
+                    let look = |batch: &[usize]| match machine {
+                        Some(machine) => look_at(machine, records, batch, at),
+                        None => cannot(records, batch, &format!("host `{host}` is not known"), at),
+                    };
+                    let found: Vec<Finding> = part.chunks(BATCH).flat_map(look).collect();
+                    (part, found)
+                }));
+            }
+        }
+        for job in jobs {
+            if let Ok((part, answers)) = job.join() {
+                for (index, answer) in part.into_iter().zip(answers) {
+                    found[index] = Some(answer);
+                }
+            }
+        }
+    });
+    let lost = |recorded| {
+        let why = ProbeError::new(String::new(), "the look ended in a panic");
+        finding(recorded, Some(Err(why)), at)
+    };
+    found.into_iter().zip(records).map(|(f, recorded)| f.unwrap_or_else(|| lost(recorded))).collect()
 }
 
+fn look_at(machine: &dyn Machine, records: &[Recorded], batch: &[usize], at: Timestamp) -> Vec<Finding> {
+    let sight = |&index: &usize| {
+        let recorded = &records[index];
+        Sight {
+            kind: recorded.address.kind(),
+            id: recorded.address.id(),
+            spec: Some(&recorded.spec),
+            blobs: &[],
+            recorded: Some(recorded.state.as_ref()),
+        }
+    };
+    let sights: Vec<Sight<'_>> = batch.iter().map(sight).collect();
+    match machine.observe(&sights) {
+        Ok(seen) => {
+            batch.iter().zip(seen).map(|(&index, seen)| finding(&records[index], Some(seen), at)).collect()
+        }
+        Err(gone) => cannot(records, batch, &gone.to_string(), at),
+    }
+}
+
+/// The findings where nothing could be asked.
+fn cannot(records: &[Recorded], batch: &[usize], why: &str, at: Timestamp) -> Vec<Finding> {
+    let unknown = |&index: &usize| {
+        let recorded: &Recorded = &records[index];
+        finding(recorded, Some(Err(ProbeError::new(recorded.address.to_string(), why))), at)
+    };
+    batch.iter().map(unknown).collect()
+}
+
+/// `seen` is `None` for a resource no machine can be asked about.
 fn finding(recorded: &Recorded, seen: Option<Result<Seen, ProbeError>>, detected_at: Timestamp) -> Finding {
     let mut finding = Finding {
         address: recorded.address.clone(),
         status: DriftStatus::Clean,
-        expected: recorded.state.clone(),
-        actual: recorded.state.clone(),
+        expected: None,
+        actual: None,
         diff: Diff::none(),
         reason: Reason::InLine,
         detected_at,
@@ -87,92 +158,24 @@ fn finding(recorded: &Recorded, seen: Option<Result<Seen, ProbeError>>, detected
         None => finding.status = DriftStatus::NotCheckable,
         Some(Err(error)) => {
             finding.status = DriftStatus::Unknown;
-            finding.actual = None;
             finding.reason = Reason::Unreadable(error.to_string());
         }
         Some(Ok(seen)) => {
-            finding.actual = seen.state;
             let moved = if seen.diff.is_empty() { seen.since } else { seen.diff };
-            if !moved.is_empty() {
-                finding.status = DriftStatus::Drifted;
-                finding.reason = if recorded.condition == Condition::Applied {
-                    Reason::External
-                } else {
-                    Reason::Unfinished
-                };
-                finding.diff = if recorded.options.sensitive { moved.redacted() } else { moved };
+            if moved.is_empty() {
+                return finding;
             }
+            finding.status = DriftStatus::Drifted;
+            finding.actual = seen.state.filter(|_| !recorded.options.sensitive);
+            finding.reason =
+                if recorded.condition == Condition::Applied { Reason::External } else { Reason::Unfinished };
+            finding.diff = if recorded.options.sensitive { moved.redacted() } else { moved };
         }
     }
-    if recorded.options.sensitive {
-        finding.expected = None;
-        finding.actual = None;
+    if !recorded.options.sensitive {
+        finding.expected = recorded.state.clone();
     }
     finding
-}
-
-/// `None` for resources no machine can be asked about.
-fn look_at_all(ctx: &Context, records: &[Recorded]) -> Vec<Option<Result<Seen, ProbeError>>> {
-    let mut answers: Vec<Option<Result<Seen, ProbeError>>> = records.iter().map(|_| None).collect();
-    let mut by_host: BTreeMap<&HostName, Vec<usize>> = BTreeMap::new();
-    for (at, recorded) in records.iter().enumerate() {
-        if !recorded.is_registered() && recorded.spec.get(FUNCTIONS).is_none() {
-            by_host.entry(recorded.address.host()).or_default().push(at);
-        }
-    }
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        let mut jobs = Vec::new();
-        for (host, indices) in by_host {
-            let Some(machine) = ctx.machine(host) else {
-                for at in indices {
-                    answers[at] = Some(Err(ProbeError::new(
-                        records[at].address.to_string(),
-                        format!("host `{host}` is not known"),
-                    )));
-                }
-                continue;
-            };
-            let chunk =
-                if indices.len() < PARALLEL_FROM { indices.len() } else { indices.len().div_ceil(threads) };
-            for part in indices.chunks(chunk.max(1)) {
-                let part = part.to_vec();
-                jobs.push((part.clone(), scope.spawn(move || look_at(machine.as_ref(), records, &part))));
-            }
-        }
-        for (part, job) in jobs {
-            let found = job.join().unwrap_or_else(|_| {
-                part.iter()
-                    .map(|&at| {
-                        Err(ProbeError::new(records[at].address.to_string(), "the look ended in a panic"))
-                    })
-                    .collect()
-            });
-            for (at, seen) in part.into_iter().zip(found) {
-                answers[at] = Some(seen);
-            }
-        }
-    });
-    answers
-}
-
-fn look_at(machine: &dyn Machine, records: &[Recorded], part: &[usize]) -> Vec<Result<Seen, ProbeError>> {
-    let sights: Vec<Sight<'_>> = part
-        .iter()
-        .map(|&at| {
-            let recorded = &records[at];
-            Sight {
-                kind: recorded.address.kind(),
-                id: recorded.address.id(),
-                spec: Some(&recorded.spec),
-                blobs: &[],
-                recorded: Some(recorded.state.as_ref()),
-            }
-        })
-        .collect();
-    machine.observe(&sights).unwrap_or_else(|gone| {
-        part.iter().map(|&at| Err(ProbeError::new(records[at].address.to_string(), &gone))).collect()
-    })
 }
 
 /// What is not clean, and what was not clean the last time; thousands of clean findings would say nothing.

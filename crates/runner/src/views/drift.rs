@@ -19,8 +19,10 @@ pub struct FindingView {
     resource_id: String,
     detected_at: String,
     status: DriftStatus,
-    expected_state: Option<Value>,
-    actual_state: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_state: Option<Option<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual_state: Option<Option<Value>>,
     drifted_fields: Vec<String>,
     is_drifted: bool,
     resolution_status: Resolution,
@@ -38,8 +40,10 @@ impl FindingView {
     /// A finding; one about a secret shows no values.
     pub fn new(stack: &Stack, finding: &Finding) -> Self {
         let secret = finding.diff.attributes().iter().any(|a| a.secret);
-        let state =
-            |v: &Option<Value>| v.as_ref().map(|v| if secret { Value::from(SENSITIVE) } else { v.clone() });
+        let state = |v: &Option<Value>| {
+            let shown = v.as_ref().map(|v| if secret { Value::from(SENSITIVE) } else { v.clone() });
+            (finding.status != DriftStatus::Clean).then_some(shown)
+        };
         Self {
             id: format!("{}/{}@{}", stack.id, finding.address, finding.detected_at.as_nanos()),
             stack_id: stack.id.to_string(),
@@ -89,10 +93,18 @@ pub struct DriftView {
 }
 
 impl DriftView {
-    /// From findings of one detection. `full` shows expected and actual states, too.
-    pub fn new(stack: &Stack, findings: &[Finding], detected_at: Option<Timestamp>, full: bool) -> Self {
-        let findings: Vec<FindingView> = findings.iter().map(|f| FindingView::new(stack, f)).collect();
-        let of = |status| findings.iter().filter(|f| f.status == status).count();
+    /// From findings of one detection. `full` shows expected and actual states, too; `clean` lists what is as recorded,
+    /// too, which only programs want.
+    pub fn new(
+        stack: &Stack,
+        all: &[Finding],
+        detected_at: Option<Timestamp>,
+        full: bool,
+        clean: bool,
+    ) -> Self {
+        let of = |status| all.iter().filter(|f| f.status == status).count();
+        let shown = all.iter().filter(|f| clean || f.status != DriftStatus::Clean);
+        let findings: Vec<FindingView> = shown.map(|f| FindingView::new(stack, f)).collect();
         Self {
             stack: stack.name.clone(),
             stack_id: stack.id.to_string(),
@@ -140,7 +152,7 @@ impl Human for DriftView {
                 for (title, state) in [("Expected:", &f.expected_state), ("Actual:", &f.actual_state)] {
                     page.line(title);
                     let text = serde_json::to_string_pretty(&to_value(state)).unwrap_or_default();
-                    page.block(2, if state.is_some() { &text } else { "(absent)" });
+                    page.block(2, if matches!(state, Some(Some(_))) { &text } else { "(absent)" });
                 }
                 page.line("Difference (actual → expected):");
             }

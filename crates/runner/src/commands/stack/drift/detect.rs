@@ -29,7 +29,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         contents::explain_findings(ctx, &mut report.findings)?;
         Ok(report)
     })?;
-    let view = DriftView::new(&stack, &report.findings, Some(report.detected_at), false);
+    let view = DriftView::new(&stack, &report.findings, Some(report.detected_at), false, !app.out.is_table());
     app.out.show(&view);
     Ok(match (view.drifted(), view.unknown()) {
         (true, _) => Exit::Differs,

@@ -23,6 +23,6 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*view, &args.stack)?;
     let findings = view.drift_latest(&stack.id)?;
     let detected = findings.iter().map(|f| f.detected_at).max();
-    app.out.show(&DriftView::new(&stack, &findings, detected, true));
+    app.out.show(&DriftView::new(&stack, &findings, detected, true, true));
     Ok(Exit::Ok)
 }
