@@ -40,6 +40,8 @@ const HEAD: u64 = 1024;
 pub struct RunFiles {
     dir: PathBuf,
     open: Mutex<HashMap<RunId, RunFile>>,
+    /// Steps begun here whose intent is a row and whose end is not known yet.
+    rows: Mutex<HashMap<(RunId, u64), StackId>>,
 }
 
 /// The file of one run, open.
@@ -64,7 +66,7 @@ pub struct Left {
 impl RunFiles {
     /// Those of the database at this path.
     pub fn beside(database: &Path) -> Self {
-        Self { dir: files::beside(database, ".steps"), open: Mutex::default() }
+        Self { dir: files::beside(database, ".steps"), open: Mutex::default(), rows: Mutex::default() }
     }
 
     /// Where they are.
@@ -74,6 +76,10 @@ impl RunFiles {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunId, RunFile>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashMap<(RunId, u64), StackId>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file of a run. Ids come from elsewhere, so only plain letters reach the filesystem as they are.
@@ -270,7 +276,7 @@ impl Shared {
                 .map(|_| ()),
             Guard::None => {
                 let digests: Vec<Digest> = captured.iter().map(Blob::digest).collect();
-                self.write(wait, |conn| {
+                let written = self.write(wait, |conn| {
                     crate::blobs::insert(conn, captured)?;
                     let sql = "INSERT INTO journal_steps (run, seq, stack_id, intention, captured) \
                                VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -287,7 +293,11 @@ impl Shared {
                         }
                         other => other.map(|_| ()),
                     }
-                })
+                });
+                if written.is_ok() {
+                    self.files.rows().insert((run.clone(), intention.seq), stack.clone());
+                }
+                written
             }
         }
     }
@@ -331,7 +341,8 @@ impl Shared {
         if known == Some(true) {
             return Ok(());
         }
-        let Some(stack) = self.row_step(run, seq)? else {
+        let begun_here = self.files.rows().remove(&(run.clone(), seq));
+        let Some(stack) = begun_here.map_or_else(|| self.row_step(run, seq), |stack| Ok(Some(stack)))? else {
             return Err(Failure::conflict(format!("step {seq} of run `{run}` has not begun")));
         };
         self.files
@@ -362,6 +373,7 @@ impl Shared {
             }
             Ok(())
         })?;
+        self.files.rows().remove(&(run.clone(), seq));
         if self.row_step(run, seq)?.is_some() {
             self.write(Wait::Fast, |conn| {
                 conn.prepare_cached("DELETE FROM journal_steps WHERE run = ?1 AND seq = ?2")?
@@ -384,6 +396,7 @@ impl Shared {
                 Ok(())
             })?;
         }
+        self.files.rows().retain(|(of, _), _| of != run);
         let mut open = self.files.lock();
         open.remove(run);
         let path = self.files.path(run);
