@@ -138,10 +138,10 @@ impl<R: Resource> Provider for Erased<R> {
     }
     fn look(&self, os: &dyn Look, sight: &Sight<'_>) -> Result<Seen, ProbeError> {
         let spec: Option<R::Spec> = sight.spec.map(|s| parse("wish", sight.id, s)).transpose()?;
-        // Only who needs it pays for reading the record: without a wish it is all there is, and types made of commands
-        // have to find those somewhere.
+        // Only who needs it pays for reading the record: without a wish it is all there is, types made of commands have
+        // to find those somewhere, and some remember what cannot be seen.
         let recorded: Option<R::State> = match sight.recorded {
-            Some(Some(state)) if R::OPAQUE || sight.spec.is_none() => {
+            Some(Some(state)) if R::OPAQUE || R::REMEMBERS || sight.spec.is_none() => {
                 Some(parse("recorded state", sight.id, state)?)
             }
             _ => None,

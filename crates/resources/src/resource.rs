@@ -73,6 +73,8 @@ pub trait Resource: Send + Sync + 'static {
     /// What commands of this type do cannot be imagined: in a rehearsal, what applying returned is what later looks see.
     const OPAQUE: bool = false;
 
+    /// Is something of its state known from the record only?
+    const REMEMBERS: bool = false;
     /// The keys of a wish are the attributes of the state, so that a wish can be narrowed to some of them.
     const NARROWS: bool = false;
 

@@ -61,6 +61,9 @@ pub struct BlockState {
     pub end: String,
     /// Line number of its first marker, counted from 1.
     pub at: usize,
+    /// Was the file made for it? Then it goes with it, when nothing else is in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
 }
 
 const KIND: Kind = Kind {
@@ -70,6 +73,7 @@ const KIND: Kind = Kind {
         Attribute { name: "at", ty: ParamType::Int, secret: false, fixed: false, doc: "Line number" },
         Attribute { name: "block", ty: ParamType::Text, secret: false, fixed: false, doc: "The lines" },
         Attribute { name: "end", ty: ParamType::Text, secret: false, fixed: false, doc: "Last marker" },
+        edit::MADE,
         Attribute { name: "path", ty: ParamType::Path, secret: false, fixed: true, doc: "The file" },
     ],
     checkable: true,
@@ -123,7 +127,7 @@ fn seen(
     let Some(loaded) = loaded else { return Ok(None) };
     let Some((first, last)) = find(path, &loaded.text, begin, end)? else { return Ok(None) };
     let block = edit::shown(path, &loaded.text.lines[first + 1..last].join(&b"\n"[..]))?;
-    Ok(Some(BlockState { path: path.to_owned(), block, end: end.to_owned(), at: first + 1 }))
+    Ok(Some(BlockState { path: path.to_owned(), block, end: end.to_owned(), at: first + 1, made: false }))
 }
 
 fn edited(text: &Text, spec: &BlockSpec) -> Result<Text, ProbeError> {
@@ -149,6 +153,7 @@ fn edited(text: &Text, spec: &BlockSpec) -> Result<Text, ProbeError> {
 impl Resource for Block {
     type Spec = BlockSpec;
     type State = BlockState;
+    const REMEMBERS: bool = true;
 
     fn path(id: &str) -> Option<&str> {
         edit::path_of(id)
@@ -208,12 +213,15 @@ impl Resource for Block {
         spec: Option<&BlockSpec>,
         recorded: Option<&BlockState>,
     ) -> Result<Option<BlockState>, ProbeError> {
+        let made = recorded.is_some_and(|r| r.made);
+        let as_made = |state: Option<BlockState>| state.map(|state| BlockState { made, ..state });
         if let Some(spec) = spec {
-            return seen(edit::load(os, &spec.path)?.as_ref(), &spec.path, &spec.begin, &spec.end);
+            let loaded = edit::load(os, &spec.path)?;
+            return seen(loaded.as_ref(), &spec.path, &spec.begin, &spec.end).map(as_made);
         }
         let (path, begin) = id.split_once('#').unwrap_or((id, BEGIN));
         let end = recorded.map_or_else(|| end_of(begin), |r| r.end.clone());
-        seen(edit::load(os, path)?.as_ref(), path, begin, &end)
+        seen(edit::load(os, path)?.as_ref(), path, begin, &end).map(as_made)
     }
     fn managed(&self, spec: &BlockSpec) -> Vec<&'static str> {
         if spec.present { vec!["block"] } else { Vec::new() }
@@ -232,13 +240,16 @@ impl Resource for Block {
         live: Option<&BlockState>,
     ) -> Result<Option<BlockState>, ApplyError> {
         let loaded = edit::load(work.os, &spec.path)?;
-        if seen(loaded.as_ref(), &spec.path, &spec.begin, &spec.end)?.as_ref() != live {
+        let made = live.is_some_and(|l| l.made);
+        let now = seen(loaded.as_ref(), &spec.path, &spec.begin, &spec.end)?;
+        if now.map(|now| BlockState { made, ..now }).as_ref() != live {
             return Err(ApplyError::Moved(format!("`{id}`")));
         }
         if !spec.present && loaded.is_none() {
             return Ok(None);
         }
-        let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
+        let how =
+            Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref(), made };
         let after = edit::change(work, &spec.path, loaded.as_ref(), &how, |text| edited(text, spec))?;
         let at = find(&spec.path, &after, &spec.begin, &spec.end)?.map(|(first, _)| first + 1);
         Ok(at.map(|at| BlockState {
@@ -246,6 +257,7 @@ impl Resource for Block {
             block: spec.block.clone(),
             end: spec.end.clone(),
             at,
+            made: made || loaded.is_none(),
         }))
     }
     fn delete(
@@ -263,7 +275,8 @@ impl Resource for Block {
             text.lines.drain(first..=last);
             Ok(text)
         };
-        edit::change(work, &live.path, Some(&loaded), &Store::default(), without)?;
+        let how = Store { made: live.made, ..Store::default() };
+        edit::change(work, &live.path, Some(&loaded), &how, without)?;
         Ok(None)
     }
     fn wish_for(&self, id: &str, state: Option<&BlockState>) -> (BlockSpec, Vec<Digest>) {

@@ -6,7 +6,7 @@
 use regex::bytes::Regex;
 use sloth_core::decide::PRESENCE;
 use sloth_core::diff::{AttributeDiff, Diff, unified};
-use sloth_core::kind::{ArgError, Args, Param, ParamType};
+use sloth_core::kind::{ArgError, Args, Attribute, Param, ParamType};
 use sloth_core::machine::ApplyError;
 use sloth_core::observed::ProbeError;
 use sloth_core::value::Value;
@@ -16,6 +16,14 @@ use super::file::CAPTURE_LIMIT;
 use crate::os::{Expect, Look, Put, Rights, Want};
 use crate::resource::Work;
 
+/// A part of the states of both.
+pub(super) const MADE: Attribute = Attribute {
+    name: "made",
+    ty: ParamType::Bool,
+    secret: false,
+    fixed: false,
+    doc: "Was the file made for it?",
+};
 pub(super) const CREATE: Param = Param::new("create", ParamType::Bool, "Make the file when it is missing");
 pub(super) const INSERT_AFTER: Param = Param::new(
     "insert_after",
@@ -197,6 +205,8 @@ pub(super) struct Store<'a> {
     pub create: bool,
     pub backup: bool,
     pub validate: Option<&'a str>,
+    /// The file was made for what is in it, and goes when nothing is left.
+    pub made: bool,
 }
 
 /// Writes a file that was loaded, or makes it.
@@ -214,6 +224,13 @@ fn store(
     }
     if loaded.is_some_and(|l| l.bytes == bytes) {
         return Ok(());
+    }
+    if let Some(loaded) = loaded
+        && how.made
+        && text.lines.is_empty()
+        && !how.backup
+    {
+        return Ok(work.os.remove(path, loaded.expect)?);
     }
     let backup = match how.backup && loaded.is_some() {
         true => Some(super::file::backup_name(path, work.os.now())?),

@@ -74,6 +74,9 @@ pub struct LineState {
     /// Other lines above it that match, too, when all of them are to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<At>,
+    /// Was the file made for it? Then it goes with it, when nothing else is in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
 }
 
 const KIND: Kind = Kind {
@@ -82,6 +85,7 @@ const KIND: Kind = Kind {
     attributes: &[
         Attribute { name: "at", ty: ParamType::Int, secret: false, fixed: false, doc: "Line number" },
         Attribute { name: "line", ty: ParamType::Text, secret: false, fixed: false, doc: "The line" },
+        edit::MADE,
         Attribute { name: "more", ty: ParamType::Any, secret: false, fixed: false, doc: "Further matches" },
         Attribute { name: "path", ty: ParamType::Path, secret: false, fixed: true, doc: "The file" },
     ],
@@ -165,7 +169,7 @@ fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<L
         true => others.iter().map(at).collect::<Result<_, _>>()?,
         false => Vec::new(),
     };
-    Ok(Some(LineState { path: path.to_owned(), line: last.line, at: last.at, more }))
+    Ok(Some(LineState { path: path.to_owned(), line: last.line, at: last.at, more, made: false }))
 }
 
 /// What is there, as a wish sees it.
@@ -204,6 +208,7 @@ fn edited(text: &Text, spec: &LineSpec) -> Result<Text, ProbeError> {
 impl Resource for Line {
     type Spec = LineSpec;
     type State = LineState;
+    const REMEMBERS: bool = true;
 
     fn path(id: &str) -> Option<&str> {
         edit::path_of(id)
@@ -253,8 +258,10 @@ impl Resource for Line {
         spec: Option<&LineSpec>,
         recorded: Option<&LineState>,
     ) -> Result<Option<LineState>, ProbeError> {
+        let made = recorded.is_some_and(|r| r.made);
+        let as_made = |state: Option<LineState>| state.map(|state| LineState { made, ..state });
         if let Some(spec) = spec {
-            return seen(edit::load(os, &spec.path)?.as_ref(), spec);
+            return seen(edit::load(os, &spec.path)?.as_ref(), spec).map(as_made);
         }
         // Without a wish: the line we left behind if there is a record, otherwise what the id says.
         let (path, line, regexp) = match recorded {
@@ -262,7 +269,8 @@ impl Resource for Line {
             None => parts(id),
         };
         let Some(loaded) = edit::load(os, &path)? else { return Ok(None) };
-        state(&path, &loaded.text, &matches(&loaded.text, &line, regexp.as_deref(), false)?, false)
+        let found = matches(&loaded.text, &line, regexp.as_deref(), false)?;
+        state(&path, &loaded.text, &found, false).map(as_made)
     }
     fn managed(&self, spec: &LineSpec) -> Vec<&'static str> {
         if spec.present { vec!["line"] } else { Vec::new() }
@@ -281,18 +289,21 @@ impl Resource for Line {
         live: Option<&LineState>,
     ) -> Result<Option<LineState>, ApplyError> {
         let loaded = edit::load(work.os, &spec.path)?;
-        if seen(loaded.as_ref(), spec)?.as_ref() != live {
+        let made = live.is_some_and(|l| l.made);
+        if seen(loaded.as_ref(), spec)?.map(|now| LineState { made, ..now }).as_ref() != live {
             return Err(ApplyError::Moved(format!("`{id}`")));
         }
         if !spec.present && loaded.is_none() {
             return Ok(None);
         }
-        let how = Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref() };
+        let how =
+            Store { create: spec.create, backup: spec.backup, validate: spec.validate.as_deref(), made };
         let after = edit::change(work, &spec.path, loaded.as_ref(), &how, |text| edited(text, spec))?;
         let found = meant(&after, spec)?;
         Ok(match spec.present {
             false => None,
-            true => state(&spec.path, &after, &found, !spec.more.is_empty())?,
+            true => state(&spec.path, &after, &found, !spec.more.is_empty())?
+                .map(|left| LineState { made: made || loaded.is_none(), ..left }),
         })
     }
     fn delete(
@@ -314,7 +325,8 @@ impl Resource for Line {
             text.lines.remove(at);
             Ok(text)
         };
-        edit::change(work, &live.path, Some(&loaded), &Store::default(), without)?;
+        let how = Store { made: live.made, ..Store::default() };
+        edit::change(work, &live.path, Some(&loaded), &how, without)?;
         Ok(None)
     }
     fn wish_for(&self, id: &str, state: Option<&LineState>) -> (LineSpec, Vec<Digest>) {

@@ -79,3 +79,36 @@ fn destroying_removes_the_files_and_puts_originals_back() {
     assert_eq!(env.inventory(env.path("site")), before);
     env.expect(7, &["stack", "show", "site"]);
 }
+
+/// A file that was made for a line goes with it, unless somebody else wrote into it.
+#[test]
+fn files_made_for_a_line_or_a_block_go_with_it() {
+    let env = env();
+    env.write(
+        "lines.sloth",
+        r#"
+        workflow({ name = "lines" })
+        task("all", { run = function()
+            file.lineinfile({ path = values.root .. "/one", line = "hello", create = true })
+            file.blockinfile({ path = values.root .. "/two", block = "a\nb", create = true })
+            file.lineinfile({ path = values.root .. "/three", line = "ours", create = true })
+            file.lineinfile({ path = values.root .. "/four", line = "ours", create = true })
+        end })
+        "#,
+    );
+    env.write("out/four", "");
+    let root = format!("root={}", env.path("out").display());
+    env.expect(0, &["run", "lines.sloth", "--var", &root]);
+    env.write("out/three", "ours\ntheirs\n");
+    env.expect(0, &["run", "lines.sloth", "--var", &root]);
+    env.expect(0, &["stack", "drift", "detect", "lines"]);
+    env.expect(0, &["stack", "destroy", "lines", "--yes"]);
+    let read = |name: &str| std::fs::read_to_string(env.path(name)).ok();
+    let left = ["out/one", "out/two", "out/three", "out/four"].map(read);
+    assert_eq!(left, [None, None, Some("theirs\n".to_owned()), Some(String::new())]);
+    // And once more, after taking it all back.
+    env.expect(0, &["undo", "--yes"]);
+    assert_eq!(read("out/one").as_deref(), Some("hello\n"));
+    env.expect(0, &["stack", "destroy", "lines", "--yes"]);
+    assert_eq!(read("out/one"), None);
+}
