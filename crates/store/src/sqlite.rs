@@ -126,6 +126,7 @@ impl Reader {
 }
 
 const PEN_WAIT: Duration = Duration::from_secs(10);
+const OPEN_WAIT: Duration = Duration::from_secs(10);
 const IDLE_READERS: usize = 4;
 
 impl Shared {
@@ -346,7 +347,17 @@ impl SqliteStore {
     pub fn open(location: &Location, options: OpenOptions) -> Result<Self, StoreError> {
         let Location::Sqlite(path) = location;
         connection::gate(&location.to_string())?;
-        Self::open_file(path, options).map_err(|failure| failure.at(&location.to_string()))
+        // Where two connections that read want to write, SQLite refuses one at once instead of waiting: both would wait
+        // for ever. That happens while several processes make the same database.
+        let end = Instant::now() + OPEN_WAIT;
+        loop {
+            match Self::open_file(path, options.clone()) {
+                Err(failure) if failure.is_busy() && Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(2 + u64::from(std::process::id() % 8)));
+                }
+                done => return done.map_err(|failure| failure.at(&location.to_string())),
+            }
+        }
     }
 
     fn open_file(path: &Path, options: OpenOptions) -> Outcome<Self> {
