@@ -36,6 +36,12 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         self.jiff().to_string()
     }
+    /// Reads what [`Timestamp::rfc3339`] writes, in any time zone; `None` when it is no time.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let nanos = text.parse::<jiff::Timestamp>().ok()?.as_nanosecond();
+        i64::try_from(nanos).ok().map(Self::from_nanos)
+    }
     /// `2025-10-10 14:41:31` in the system's time zone, for people.
     #[must_use]
     pub fn local(self) -> String {

@@ -19,7 +19,6 @@ use sloth_core::run::{RunStatus, TaskCounts};
 use sloth_core::stack::Stack;
 use sloth_core::store::{OperationRecord, Seal, VersionAt, Wait};
 use sloth_core::value::{Map, Value};
-use sloth_core::value_entry::ValueEntry;
 use sloth_core::version::{Snapshot, Version, VersionKind};
 
 use crate::context::Context;
@@ -693,13 +692,15 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     if undone.contains(&operation.seq) {
         return Err(refuse("it was undone already"));
     }
-    if let Some(value) = operation.undo.get("value") {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let before: Option<ValueEntry> =
-            value.get("before").cloned().and_then(|v| serde_json::from_value(v).ok());
-        let (scope, key) = (text("scope"), text("key"));
-        crate::values::restore(ctx, &scope, &key, before, operation.seq)?;
-        return Ok(Undo::Done(format!("value `{key}` is as it was before operation {}", operation.seq)));
+    if let Some(values) = operation.undo.get("values") {
+        let values: Vec<crate::values::Before> = serde_json::from_value(values.clone())
+            .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;
+        let what = match values.as_slice() {
+            [one] => format!("value `{}` is", one.key),
+            all => format!("{} values are", all.len()),
+        };
+        crate::values::restore(ctx, values, operation.seq)?;
+        return Ok(Undo::Done(format!("{what} as before operation {}", operation.seq)));
     }
     if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
         return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);

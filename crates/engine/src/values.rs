@@ -1,8 +1,10 @@
 //! Key-value state: typed values under free-text keys.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sloth_core::body::{CallError, ValueChange};
+use sloth_core::clock::Timestamp;
 use sloth_core::plan::PlanStep;
 use sloth_core::store::{Intent, OperationRecord, Seal, Txn, Wait};
 use sloth_core::value::{Value, to_value};
@@ -12,66 +14,176 @@ use crate::context::Context;
 use crate::error::EngineError;
 use crate::session::{Session, store_failed};
 
-/// Sets a value for a person. One operation, undoable.
-///
-/// # Errors
-/// The key is unusable, or the store failed.
-pub fn set(
-    ctx: &Context,
-    scope: &str,
-    key: &str,
-    value: Value,
-    ttl: Option<Duration>,
-) -> Result<ValueEntry, EngineError> {
-    check_key(key).map_err(EngineError::Refused)?;
-    let mut txn = ctx.store.begin(intent(ctx, "state set", Wait::Durable))?;
-    let before = txn.value_get(scope, key)?;
-    let entry = fresh(ctx, scope, key, value, ttl, before.as_ref());
-    txn.value_put(&entry)?;
-    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())))?;
-    Ok(entry)
+/// What became of a change that a person asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Altered {
+    /// The entry as it is now; `None` when it is gone.
+    Done(Option<ValueEntry>),
+    /// It did not have the expected value, and was not changed: what is there.
+    Other(Option<ValueEntry>),
 }
 
-/// Deletes a value for a person. Returns whether there was one.
+/// Changes one value for a person. One operation, undoable.
+///
+/// # Errors
+/// The key or the value cannot be used, or the store failed.
+pub fn alter(ctx: &Context, scope: &str, key: &str, change: ValueChange) -> Result<Altered, EngineError> {
+    check_key(key).map_err(EngineError::Refused)?;
+    let verb = match &change {
+        ValueChange::Set(..) | ValueChange::Swap(..) => "state set",
+        ValueChange::Increment(_) => "state increment",
+        ValueChange::Delete => "state delete",
+        ValueChange::Clear => "state clear",
+    };
+    let deletes = matches!(change, ValueChange::Delete);
+    let swaps = matches!(change, ValueChange::Swap(..));
+    let mut txn = ctx.store.begin(intent(ctx, verb, Wait::Durable))?;
+    let before = txn.value_get(scope, key)?;
+    if deletes && before.is_none() {
+        return Ok(Altered::Other(None));
+    }
+    let after = apply(ctx, &mut *txn, scope, key, change).map_err(|e| EngineError::Refused(e.to_string()))?;
+    if swaps && after.is_none() {
+        return Ok(Altered::Other(before));
+    }
+    txn.commit(Seal::Operation(undo_of(&[(key, before)], scope)))?;
+    Ok(Altered::Done(after.filter(|_| !deletes)))
+}
+
+/// Removes every value of a scope whose key begins like this. One operation, undoable. Returns how many there were.
 ///
 /// # Errors
 /// The store failed.
-pub fn delete(ctx: &Context, scope: &str, key: &str) -> Result<bool, EngineError> {
-    let mut txn = ctx.store.begin(intent(ctx, "state delete", Wait::Durable))?;
-    let before = txn.value_get(scope, key)?;
-    if before.is_none() {
-        return Ok(false);
+pub fn clear(ctx: &Context, scope: &str, prefix: &str) -> Result<usize, EngineError> {
+    let mut txn = ctx.store.begin(intent(ctx, "state clear", Wait::Durable))?;
+    let entries = txn.value_list(Some(scope), prefix)?;
+    if entries.is_empty() {
+        return Ok(0);
     }
-    txn.value_remove(scope, key)?;
-    txn.commit(Seal::Operation(undo_of(scope, key, before.as_ref())))?;
-    Ok(true)
+    for entry in &entries {
+        txn.value_remove(scope, &entry.key)?;
+    }
+    let before: Vec<(&str, Option<ValueEntry>)> =
+        entries.iter().map(|e| (e.key.as_str(), Some(e.clone()))).collect();
+    txn.commit(Seal::Operation(undo_of(&before, scope)))?;
+    Ok(entries.len())
 }
 
-/// Puts a value back to what an operation found.
-pub(crate) fn restore(
+/// A value to bring in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// Key.
+    pub key: String,
+    /// Value.
+    pub value: Value,
+    /// Gone after this time.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What an import did, or would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ImportReport {
+    /// New keys.
+    pub created: usize,
+    /// Keys that had another value.
+    pub changed: usize,
+    /// Keys that had this value.
+    pub unchanged: usize,
+    /// Keys that were not brought in, because their time is over.
+    pub expired: usize,
+    /// Keys that were there and are not in the import.
+    pub removed: usize,
+}
+
+/// Brings in values, all or none. With `replace`, values of the scope that are not among them go. One operation, undoable.
+///
+/// # Errors
+/// A key cannot be used, or the store failed.
+pub fn import(
     ctx: &Context,
     scope: &str,
-    key: &str,
-    before: Option<ValueEntry>,
-    undoes: u64,
-) -> Result<(), EngineError> {
-    let mut txn = ctx.store.begin(intent(ctx, "undo", Wait::Durable))?;
-    let now = txn.value_get(scope, key)?;
-    match before {
-        Some(entry) => txn.value_put(&entry)?,
-        None => {
+    values: &[Imported],
+    replace: bool,
+    dry_run: bool,
+) -> Result<ImportReport, EngineError> {
+    for value in values {
+        check_key(&value.key).map_err(EngineError::Refused)?;
+    }
+    let mut report = ImportReport::default();
+    let mut txn = ctx.store.begin(intent(ctx, "state import", Wait::Durable))?;
+    let mut there: BTreeMap<String, ValueEntry> =
+        txn.value_list(Some(scope), "")?.into_iter().map(|e| (e.key.clone(), e)).collect();
+    let mut before: Vec<(&str, Option<ValueEntry>)> = Vec::new();
+    let now = ctx.clock.now();
+    for value in values {
+        let old = there.remove(&value.key);
+        if value.expires_at.is_some_and(|at| at <= now) {
+            report.expired += 1;
+            if let Some(old) = old {
+                there.insert(value.key.clone(), old);
+            }
+            continue;
+        }
+        match &old {
+            None => report.created += 1,
+            Some(old) if old.value == value.value && old.expires_at == value.expires_at => {
+                report.unchanged += 1;
+                continue;
+            }
+            Some(_) => report.changed += 1,
+        }
+        txn.value_put(&fresh(ctx, scope, &value.key, value.value.clone(), value.expires_at, old.as_ref()))?;
+        before.push((&value.key, old));
+    }
+    if replace {
+        for (key, entry) in &there {
             txn.value_remove(scope, key)?;
+            before.push((key, Some(entry.clone())));
+            report.removed += 1;
         }
     }
-    let mut record = undo_of(scope, key, now.as_ref());
-    record.undoes = Some(undoes);
-    txn.commit(Seal::Operation(record))?;
+    if !dry_run && !before.is_empty() {
+        txn.commit(Seal::Operation(undo_of(&before, scope)))?;
+    }
+    Ok(report)
+}
+
+/// A value as an operation found it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Before {
+    scope: String,
+    /// Which.
+    pub key: String,
+    before: Option<ValueEntry>,
+}
+
+/// Puts values back to what an operation found.
+pub(crate) fn restore(ctx: &Context, values: Vec<Before>, undoes: u64) -> Result<(), EngineError> {
+    let mut txn = ctx.store.begin(intent(ctx, "undo", Wait::Durable))?;
+    let mut found = Vec::with_capacity(values.len());
+    for Before { scope, key, before } in values {
+        let now = txn.value_get(&scope, &key)?;
+        match &before {
+            Some(entry) => txn.value_put(entry)?,
+            None => {
+                txn.value_remove(&scope, &key)?;
+            }
+        }
+        found.push(Before { scope, key, before: now });
+    }
+    let undo = serde_json::json!({ "values": to_value(&found) });
+    txn.commit(Seal::Operation(OperationRecord { undo, undoes: Some(undoes) }))?;
     Ok(())
 }
 
-fn undo_of(scope: &str, key: &str, before: Option<&ValueEntry>) -> OperationRecord {
-    let undo = serde_json::json!({ "value": { "scope": scope, "key": key, "before": before.map(to_value) } });
-    OperationRecord { undo, undoes: None }
+fn undo_of(values: &[(&str, Option<ValueEntry>)], scope: &str) -> OperationRecord {
+    let found = |(key, before): &(&str, Option<ValueEntry>)| Before {
+        scope: scope.to_owned(),
+        key: (*key).to_owned(),
+        before: before.clone(),
+    };
+    let values: Vec<Before> = values.iter().map(found).collect();
+    OperationRecord { undo: serde_json::json!({ "values": to_value(&values) }), undoes: None }
 }
 
 fn intent(ctx: &Context, verb: &str, wait: Wait) -> Intent {
@@ -100,7 +212,7 @@ fn fresh(
     scope: &str,
     key: &str,
     value: Value,
-    ttl: Option<Duration>,
+    expires_at: Option<Timestamp>,
     before: Option<&ValueEntry>,
 ) -> ValueEntry {
     let now = ctx.clock.now();
@@ -110,7 +222,7 @@ fn fresh(
         value,
         created_at: before.map_or(now, |b| b.created_at),
         updated_at: now,
-        expires_at: ttl.map(|ttl| now.plus(ttl)),
+        expires_at,
         revision: before.map_or(1, |b| b.revision + 1),
     }
 }
@@ -183,14 +295,16 @@ fn apply(
 ) -> Result<Option<ValueEntry>, CallError> {
     let failed = |e: sloth_core::store::StoreError| store_failed(&e);
     let before = txn.value_get(scope, key).map_err(failed)?;
-    let (value, ttl) = match change {
-        ValueChange::Set(value, ttl) => (value, seconds(ttl)?),
-        ValueChange::Increment(by) => (increment(key, before.as_ref().map(|b| &b.value), by)?, None),
+    // A counter that is counted up goes when it was going to.
+    let keeps = before.as_ref().and_then(|b| b.expires_at);
+    let (value, expires_at) = match change {
+        ValueChange::Set(value, ttl) => (value, seconds(ttl)?.map(|ttl| ctx.clock.now().plus(ttl))),
+        ValueChange::Increment(by) => (increment(key, before.as_ref().map(|b| &b.value), by)?, keeps),
         ValueChange::Swap(expected, value) => {
             if before.as_ref().map(|b| &b.value) != expected.as_ref() {
                 return Ok(None);
             }
-            (value, None)
+            (value, keeps)
         }
         ValueChange::Delete => {
             txn.value_remove(scope, key).map_err(failed)?;
@@ -203,7 +317,7 @@ fn apply(
             return Ok(None);
         }
     };
-    let entry = fresh(ctx, scope, key, value, ttl, before.as_ref());
+    let entry = fresh(ctx, scope, key, value, expires_at, before.as_ref());
     txn.value_put(&entry).map_err(failed)?;
     Ok(Some(entry))
 }

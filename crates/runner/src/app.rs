@@ -97,7 +97,7 @@ impl App {
             let location: Location =
                 self.location()?.parse().map_err(|e: BadLocation| CommandError::usage(e.to_string()))?;
             let options = OpenOptions { clock: Arc::new(SystemClock), read_only: false, create: true };
-            let _ = self.store.set(Arc::from(sloth_store::open(&location, options)?));
+            let _ = self.store.set(Arc::from(sloth_store::open(&location, &options)?));
         }
         self.store.get().ok_or_else(|| CommandError::usage("the database is not open"))
     }

@@ -82,7 +82,7 @@ fn main() {
     let clock = Arc::new(FixedClock::at(Timestamp::from_nanos(1_700_000_000_000_000_000)));
     let options = OpenOptions { clock: Arc::clone(&clock) as Arc<dyn Clock>, read_only: false, create: true };
     let open = |read_only| {
-        SqliteStore::open(&Location::file(&path), OpenOptions { read_only, ..options.clone() }).unwrap()
+        SqliteStore::open(&Location::file(&path), &OpenOptions { read_only, ..options.clone() }).unwrap()
     };
     let start = Instant::now();
     drop(open(false));

@@ -37,7 +37,7 @@ pub struct OpenOptions {
 ///
 /// # Errors
 /// There is none, it may not be used here, it is not ours or damaged.
-pub fn open(location: &Location, options: OpenOptions) -> Result<Box<dyn Store>, StoreError> {
+pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(SqliteStore::open(location, options)?))
 }
 
@@ -344,14 +344,14 @@ impl SqliteStore {
     ///
     /// # Errors
     /// See [`open`].
-    pub fn open(location: &Location, options: OpenOptions) -> Result<Self, StoreError> {
+    pub fn open(location: &Location, options: &OpenOptions) -> Result<Self, StoreError> {
         let Location::Sqlite(path) = location;
         connection::gate(&location.to_string())?;
         // Where two connections that read want to write, SQLite refuses one at once instead of waiting: both would wait
         // for ever. That happens while several processes make the same database.
         let end = Instant::now() + OPEN_WAIT;
         loop {
-            match Self::open_file(path, options.clone()) {
+            match Self::open_file(path, options) {
                 Err(failure) if failure.is_busy() && Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(2 + u64::from(std::process::id() % 8)));
                 }
@@ -360,7 +360,7 @@ impl SqliteStore {
         }
     }
 
-    fn open_file(path: &Path, options: OpenOptions) -> Outcome<Self> {
+    fn open_file(path: &Path, options: &OpenOptions) -> Outcome<Self> {
         let mut path = files::real_path(path)?;
         match files::look(&path)? {
             Found::Content => {}
@@ -418,7 +418,7 @@ impl SqliteStore {
             location: path.display().to_string(),
             files: RunFiles::beside(&path),
             path,
-            clock: options.clock,
+            clock: Arc::clone(&options.clock),
             read_only: options.read_only,
             newer,
             readers: Mutex::default(),

@@ -1,6 +1,7 @@
 //! Going back, putting right, destroying, undoing.
 
 use serde_json::json;
+use sloth_core::body::ValueChange;
 use sloth_core::change::Action;
 use sloth_core::drift::DriftStatus;
 use sloth_core::plan::PlanStep;
@@ -12,6 +13,7 @@ use sloth_engine::EngineError;
 use sloth_engine::RunReport;
 use sloth_engine::drift::detect;
 use sloth_engine::goal::{CarryOut, Goal, Undo, carry_out, prepare, undo};
+use sloth_engine::values::alter;
 use sloth_testkit::program::thing_at;
 
 use crate::house::{House, things};
@@ -201,8 +203,9 @@ fn a_deleted_stack_comes_back() {
 #[test]
 fn a_value_is_as_it_was_before() {
     let house = House::new();
-    sloth_engine::values::set(&house.ctx, "local", "k", json!(1), None).unwrap();
-    sloth_engine::values::set(&house.ctx, "local", "k", json!("two"), None).unwrap();
+    let set = |value| alter(&house.ctx, "local", "k", ValueChange::Set(value, None)).unwrap();
+    set(json!(1));
+    set(json!("two"));
     undo(&house.ctx, None).unwrap();
     let value = |h: &House| h.ctx.store.view().unwrap().value_get("local", "k").unwrap().map(|e| e.value);
     assert_eq!(value(&house), Some(json!(1)));

@@ -35,6 +35,19 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// `0 B`, `812 B`, `1.4 KiB`, `23 MiB`.
+pub fn bytes(number: u64) -> String {
+    let mut unit = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].iter();
+    let mut name = unit.next().copied().unwrap_or_default();
+    let (mut whole, mut tenths) = (number, 0);
+    while whole >= 1024
+        && let Some(next) = unit.next()
+    {
+        (name, tenths, whole) = (next, whole % 1024 * 10 / 1024, whole / 1024);
+    }
+    if whole < 10 && name != "B" { format!("{whole}.{tenths} {name}") } else { format!("{whole} {name}") }
+}
+
 /// A value on one line: text as it is, everything else as JSON.
 pub fn value(value: &Value) -> String {
     match value {
@@ -62,6 +75,12 @@ mod tests {
         assert_eq!(count(1, "stack"), "1 stack");
         assert_eq!(count(0, "entry"), "0 entries");
         assert_eq!(count(2, "key"), "2 keys");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let of = [0, 1023, 1024, 1500, 10 * 1024, 5 << 20, u64::MAX].map(bytes);
+        assert_eq!(of, ["0 B", "1023 B", "1.0 KiB", "1.4 KiB", "10 KiB", "5.0 MiB", "15 EiB"]);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Key-value state.
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 use sloth_core::clock::Timestamp;
 use sloth_core::kind::Catalog;
 use sloth_core::recorded::RecordedText;
 use sloth_core::stack::Stack;
-use sloth_core::value::Value;
+use sloth_core::value::{Value, canonical};
 use sloth_core::value_entry::ValueEntry;
+use sloth_engine::values::{ImportReport, Imported};
 
 use super::resource::ResourceView;
 use super::{maybe_local, maybe_time, time};
@@ -103,6 +106,184 @@ impl Human for KeyView {
         page.heading("Properties");
         let text = serde_json::to_string_pretty(self.resource.properties()).unwrap_or_default();
         page.block(2, &text);
+    }
+}
+
+/// How much is kept, and where.
+#[derive(Debug, Serialize)]
+pub struct StatsView {
+    agent: String,
+    total_keys: usize,
+    /// Bytes of keys and values.
+    total_size: usize,
+    by_type: BTreeMap<&'static str, usize>,
+    expiring: usize,
+    locks: usize,
+    last_modified: Option<String>,
+    backend: String,
+    location: String,
+    database_size: u64,
+    #[serde(skip)]
+    modified: String,
+}
+
+impl StatsView {
+    /// From the values of one agent and what the store says about itself.
+    pub fn new(agent: &str, values: &[ValueEntry], locks: usize, facts: &Value) -> Self {
+        let mut by_type = BTreeMap::new();
+        for entry in values {
+            *by_type.entry(type_word(&entry.value)).or_default() += 1;
+        }
+        let last = values.iter().map(|e| e.updated_at).max();
+        let text = |name: &str| facts.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |name: &str| facts.get(name).and_then(Value::as_u64).unwrap_or_default();
+        Self {
+            agent: agent.to_owned(),
+            total_keys: values.len(),
+            total_size: values.iter().map(|e| e.key.len() + canonical(&e.value).len()).sum(),
+            by_type,
+            expiring: values.iter().filter(|e| e.expires_at.is_some()).count(),
+            locks,
+            last_modified: maybe_time(last),
+            backend: text("engine"),
+            location: text("location"),
+            database_size: number("bytes") + number("log_bytes"),
+            modified: maybe_local(last),
+        }
+    }
+}
+
+const fn type_word(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+impl Human for StatsView {
+    fn human(&self, page: &mut Page) {
+        let types: Vec<String> = self.by_type.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        let keys = self.total_keys.to_string();
+        let keys = if types.is_empty() { keys } else { format!("{keys} ({})", types.join(", ")) };
+        page.fields(
+            0,
+            &[
+                ("Agent", self.agent.clone()),
+                ("Total keys", keys),
+                ("Total size", words::bytes(self.total_size as u64)),
+                ("Expiring", self.expiring.to_string()),
+                ("Held locks", self.locks.to_string()),
+                ("Last modified", self.modified.clone()),
+                ("Backend", format!("{} at {}", self.backend, self.location)),
+                ("Database size", words::bytes(self.database_size)),
+            ],
+        );
+    }
+}
+
+/// Values as `state export` writes them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    format: String,
+    agent: String,
+    values: Vec<ExportedValue>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedValue {
+    key: String,
+    value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
+/// Format of [`Exported`].
+const VALUES_FORMAT: &str = "sloth-runner-values/1";
+
+impl Exported {
+    /// The values of one agent.
+    pub fn new(agent: &str, values: &[ValueEntry]) -> Self {
+        let one = |entry: &ValueEntry| ExportedValue {
+            key: entry.key.clone(),
+            value: entry.value.clone(),
+            expires_at: maybe_time(entry.expires_at),
+        };
+        Self {
+            format: VALUES_FORMAT.to_owned(),
+            agent: agent.to_owned(),
+            values: values.iter().map(one).collect(),
+        }
+    }
+    /// The text of a file.
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+    /// Reads such a text.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn read(text: &str) -> Result<Vec<Imported>, String> {
+        let whole: Value = serde_json::from_str(text).map_err(|e| format!("it is not JSON: {e}"))?;
+        match whole.get("format").and_then(Value::as_str) {
+            Some(VALUES_FORMAT) => {}
+            Some(other) => return Err(format!("it has format `{other}`, which is not `{VALUES_FORMAT}`")),
+            None => return Err(format!("it has no `format`, which would be `{VALUES_FORMAT}`")),
+        }
+        let this: Self = serde_json::from_value(whole).map_err(|e| e.to_string())?;
+        let mut seen = BTreeSet::new();
+        let mut values = Vec::with_capacity(this.values.len());
+        for ExportedValue { key, value, expires_at } in this.values {
+            if !seen.insert(key.clone()) {
+                return Err(format!("the key `{key}` is there twice"));
+            }
+            let expires_at = match expires_at {
+                None => None,
+                Some(text) => Some(
+                    Timestamp::parse(&text)
+                        .ok_or_else(|| format!("`{text}`, when `{key}` expires, is no time"))?,
+                ),
+            };
+            values.push(Imported { key, value, expires_at });
+        }
+        Ok(values)
+    }
+}
+
+/// What an import did.
+#[derive(Debug, Serialize)]
+pub struct ImportView {
+    /// Whose values.
+    pub agent: String,
+    /// Was nothing changed?
+    pub dry_run: bool,
+    /// What it did.
+    #[serde(flatten)]
+    pub report: ImportReport,
+}
+
+impl Human for ImportView {
+    fn human(&self, page: &mut Page) {
+        let r = &self.report;
+        let mut parts = vec![
+            format!("{} created", r.created),
+            format!("{} changed", r.changed),
+            format!("{} unchanged", r.unchanged),
+        ];
+        for (n, word) in [(r.removed, "removed"), (r.expired, "expired and left out")] {
+            if n > 0 {
+                parts.push(format!("{n} {word}"));
+            }
+        }
+        let how = if self.dry_run { "would be " } else { "" };
+        page.line(&format!("Values of {}: {how}{}", self.agent, parts.join(", ")));
     }
 }
 

@@ -66,3 +66,131 @@ fn hostile_values_do_not_reach_the_terminal() {
         assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{arguments:?}");
     }
 }
+
+#[test]
+fn values_are_counted_swapped_and_cleared() {
+    let env = env();
+    for command in [
+        &["state", "increment", "deployments"][..],
+        &["state", "incr", "deployments", "4"],
+        &["state", "increment", "deployments", "-2.5"],
+        &["state", "increment", "slots", "3", "-o", "json"],
+        &["state", "set", "leader", "node-1", "--if-absent"],
+        &["state", "set", "leader", "node-2", "--if-absent"],
+        &["state", "set", "leader", "node-2", "--if-value", "node-1"],
+        &["state", "set", "leader", "node-3", "--if-value", "node-1"],
+        &["state", "increment", "leader"],
+        &["state", "increment", "big", "1e999"],
+        &["state", "set", "app:a", "1"],
+        &["state", "set", "app:b", "[1,2]"],
+        &["state", "clear", "nothing"],
+        &["state", "clear", "app:"],
+        &["state", "clear", "app:", "--yes"],
+        &["state", "list"],
+        &["undo", "--yes"],
+        &["state", "list"],
+        &["undo", "--yes"],
+        &["state", "clear", "-y"],
+        &["state", "list"],
+    ] {
+        env.tell(command);
+    }
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn values_survive_export_and_import() {
+    let env = env();
+    for (key, value) in [("n", "5"), ("text", "\"5\""), ("o", r#"{"a":[1,null,2.5]}"#), ("ключ 🔑", "x")]
+    {
+        env.expect(0, &["state", "set", key, value]);
+    }
+    env.expect(0, &["state", "set", "soon", "1", "--ttl", "1h"]);
+    env.expect(0, &["state", "export", "values.json"]);
+    let exported = env.read("values.json");
+    assert_eq!(env.expect(0, &["state", "export"]).stdout, exported);
+    let again = env.expect(0, &["state", "import", "values.json"]);
+    assert!(again.says("0 created, 0 changed, 5 unchanged"), "{}", again.text());
+    // Into another scope, and back from the file.
+    env.expect(0, &["state", "import", "values.json", "--agent", "web-1"]);
+    let other = env.expect(0, &["state", "export", "--agent", "web-1"]).stdout;
+    assert_eq!(other.replace("\"web-1\"", "\"local\""), exported);
+    env.expect(0, &["state", "set", "n", "6"]);
+    env.expect(0, &["state", "set", "extra", "1"]);
+    let dry = env.expect(0, &["state", "import", "values.json", "--replace", "--dry-run"]);
+    assert!(dry.says("would be 0 created, 1 changed, 4 unchanged, 1 removed"), "{}", dry.text());
+    assert_eq!(env.expect(0, &["state", "get", "n"]).stdout, "6\n");
+    env.expect(0, &["state", "import", "values.json", "--replace"]);
+    assert_eq!(env.expect(0, &["state", "export"]).stdout, exported);
+    env.expect(0, &["undo", "--yes"]);
+    assert_eq!(env.expect(0, &["state", "get", "n"]).stdout, "6\n");
+    assert_eq!(env.expect(0, &["state", "get", "extra"]).stdout, "1\n");
+    let stats: serde_json::Value =
+        serde_json::from_str(&env.expect(0, &["state", "stats", "-o", "json"]).stdout).unwrap();
+    assert_eq!(
+        (&stats["total_keys"], &stats["expiring"], &stats["backend"]),
+        (&6.into(), &1.into(), &"sqlite".into())
+    );
+    assert_eq!(stats["by_type"], serde_json::json!({ "number": 3, "object": 1, "string": 2 }));
+}
+
+#[test]
+fn what_is_no_export_is_refused_whole() {
+    let env = env();
+    env.expect(0, &["state", "set", "a", "1"]);
+    let before = env.expect(0, &["state", "export"]).stdout;
+    for (text, why) in [
+        ("", "not JSON"),
+        ("{}", "no `format`"),
+        (r#"{"format":"tfstate","agent":"local","values":[]}"#, "`tfstate`"),
+        (r#"{"format":"sloth-runner-values/1","agent":"local"}"#, "values"),
+        (
+            r#"{"format":"sloth-runner-values/1","agent":"local","values":[{"key":"b","value":1},{"key":"b","value":2}]}"#,
+            "twice",
+        ),
+        (
+            r#"{"format":"sloth-runner-values/1","agent":"local","values":[{"key":"b","value":1,"expires_at":"soon"}]}"#,
+            "no time",
+        ),
+        (
+            r#"{"format":"sloth-runner-values/1","agent":"local","values":[{"key":"b","value":1,"x":2}]}"#,
+            "`x`",
+        ),
+    ] {
+        env.write("bad.json", text);
+        let refused = env.expect(5, &["state", "import", "bad.json"]);
+        assert!(refused.says(why) && refused.says("nothing was changed"), "{why}: {}", refused.text());
+    }
+    env.write(
+        "bad.json",
+        r#"{"format":"sloth-runner-values/1","agent":"local","values":[{"key":"b","value":1},{"key":"","value":2}]}"#,
+    );
+    assert_ne!(env.run(&["state", "import", "bad.json"]).code, 0);
+    env.expect(7, &["state", "import", "missing.json"]);
+    assert_eq!(env.expect(0, &["state", "export"]).stdout, before);
+}
+
+/// Counting up is atomic between processes, and one of many gets what is not there yet.
+#[test]
+fn heavy_processes_count_and_race() {
+    let env = env();
+    env.expect(0, &["stack", "list"]);
+    let command = |arguments: &[&str]| {
+        let mut command = env.command();
+        command.args(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command
+    };
+    let racers: Vec<_> = (0..8)
+        .map(|n| {
+            let mut counting: Vec<_> = (0..25).map(|_| command(&["state", "increment", "n"])).collect();
+            let mut taking = command(&["state", "set", "leader", &format!("node-{n}"), "--if-absent"]);
+            std::thread::spawn(move || {
+                assert!(counting.iter_mut().all(|c| c.status().unwrap().success()));
+                usize::from(taking.status().unwrap().success())
+            })
+        })
+        .collect();
+    let winners: usize = racers.into_iter().map(|racer| racer.join().unwrap()).sum();
+    assert_eq!(env.expect(0, &["state", "get", "n"]).stdout, "200\n");
+    assert_eq!(winners, 1);
+}

@@ -21,7 +21,7 @@ const EACH: u64 = 5;
 fn worker() {
     let (Ok(path), Ok(worker)) = (std::env::var(PATH), std::env::var(WORKER)) else { return };
     let number: u64 = worker.parse().unwrap();
-    let store = SqliteStore::open(&Location::file(&path), options(&clock())).unwrap();
+    let store = SqliteStore::open(&Location::file(&path), &options(&clock())).unwrap();
     let stack = store.view().unwrap().stack_list().unwrap().remove(0);
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let start = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
@@ -69,10 +69,10 @@ fn heavy_processes_take_turns() {
     const PROCESSES: u64 = 24;
     let (_dir, path) = place();
     let clock = clock();
-    let store = SqliteStore::open(&Location::file(&path), options(&clock)).unwrap();
+    let store = SqliteStore::open(&Location::file(&path), &options(&clock)).unwrap();
     let mut txn = store.begin(laws::no_stack()).unwrap();
     let f = laws::Fixture {
-        store: Box::new(SqliteStore::open(&Location::file(&path), options(&clock)).unwrap()),
+        store: Box::new(SqliteStore::open(&Location::file(&path), &options(&clock)).unwrap()),
         clock,
         reopen: Box::new(|| panic!("not used")),
         keep: Box::new(()),

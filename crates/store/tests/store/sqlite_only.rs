@@ -19,11 +19,14 @@ use sloth_testkit::store_laws::{self as laws, Fixture, change, export, intent, m
 use crate::support::{clock, fixture, options, place};
 
 fn open(path: &Path, clock: &Arc<FixedClock>) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(&Location::file(path), options(clock))
+    SqliteStore::open(&Location::file(path), &options(clock))
 }
 
 fn read_only(path: &Path, clock: &Arc<FixedClock>) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(&Location::file(path), OpenOptions { read_only: true, create: false, ..options(clock) })
+    SqliteStore::open(
+        &Location::file(path),
+        &OpenOptions { read_only: true, create: false, ..options(clock) },
+    )
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -39,7 +42,7 @@ fn placed() -> (tempfile::TempDir, PathBuf, Fixture) {
     let f = Fixture {
         store: Box::new(store),
         clock,
-        reopen: Box::new(move || Box::new(SqliteStore::open(&Location::file(&at), again.clone()).unwrap())),
+        reopen: Box::new(move || Box::new(SqliteStore::open(&Location::file(&at), &again).unwrap())),
         keep: Box::new(()),
     };
     (dir, path, f)

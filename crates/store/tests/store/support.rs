@@ -31,12 +31,12 @@ pub fn place() -> (tempfile::TempDir, PathBuf) {
 pub fn fixture() -> Fixture {
     let (dir, path) = place();
     let clock = clock();
-    let store = SqliteStore::open(&Location::file(&path), options(&clock)).unwrap();
+    let store = SqliteStore::open(&Location::file(&path), &options(&clock)).unwrap();
     let again = options(&clock);
     Fixture {
         store: Box::new(store),
         clock,
-        reopen: Box::new(move || Box::new(SqliteStore::open(&Location::file(&path), again.clone()).unwrap())),
+        reopen: Box::new(move || Box::new(SqliteStore::open(&Location::file(&path), &again).unwrap())),
         keep: Box::new(dir),
     }
 }

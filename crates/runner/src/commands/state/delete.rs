@@ -1,7 +1,9 @@
 //! `state delete`
 
 use sloth_core::address::NotAnAddress;
-use sloth_engine::{stacks, values};
+use sloth_core::body::ValueChange;
+use sloth_engine::stacks;
+use sloth_engine::values::{self, Altered};
 
 use super::show::record;
 use super::{Agent, no_value};
@@ -47,7 +49,8 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if !args.consent.ask(app, &format!("delete `{}`?", args.key))? {
         return Ok(Exit::Failed);
     }
-    if !values::delete(&app.context(None)?, agent, &args.key)? {
+    let gone = values::alter(&app.context(None)?, agent, &args.key, ValueChange::Delete)?;
+    if gone == Altered::Other(None) {
         return Err(no_value(app, agent, &args.key));
     }
     app.out.talk(&format!("`{}` deleted; `sloth-runner undo` brings it back", args.key));

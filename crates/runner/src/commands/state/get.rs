@@ -18,7 +18,8 @@ pub struct Args {
     agent: Agent,
 }
 
-struct Bare<'a>(&'a sloth_core::value::Value);
+/// A value and nothing else.
+pub struct Bare<'a>(pub &'a sloth_core::value::Value);
 
 impl Human for Bare<'_> {
     fn human(&self, page: &mut Page) {

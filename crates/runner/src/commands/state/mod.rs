@@ -1,10 +1,15 @@
 //! `state`: one file per verb.
 
+pub mod clear;
 pub mod delete;
+pub mod export;
 pub mod get;
+pub mod import;
+pub mod increment;
 pub mod list;
 pub mod set;
 pub mod show;
+pub mod stats;
 
 use clap::Subcommand;
 use sloth_core::suggest::nearest;
@@ -25,16 +30,27 @@ pub struct Agent {
 /// Work with key-value state
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Delete all values, or those whose keys begin alike
+    Clear(clear::Args),
     /// Delete a value
     Delete(delete::Args),
+    /// Write all values as JSON, for `state import`
+    Export(export::Args),
     /// Print a value
     Get(get::Args),
+    /// Bring in values from `state export`
+    Import(import::Args),
+    /// Count a number up or down, whoever else does so at the same time
+    #[command(visible_alias = "incr")]
+    Increment(increment::Args),
     /// List values and the records of resources by operation key
     List(list::Args),
     /// Set a value
     Set(set::Args),
     /// Show a value or a resource's record with its times
     Show(show::Args),
+    /// Show how much is kept, and where
+    Stats(stats::Args),
 }
 
 /// Runs one.
@@ -43,11 +59,16 @@ pub enum Command {
 /// Whatever kept it from doing what it was asked.
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
+        Command::Clear(args) => clear::run(app, args),
         Command::Delete(args) => delete::run(app, args),
+        Command::Export(args) => export::run(app, args),
         Command::Get(args) => get::run(app, args),
+        Command::Import(args) => import::run(app, args),
+        Command::Increment(args) => increment::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Set(args) => set::run(app, args),
         Command::Show(args) => show::run(app, args),
+        Command::Stats(args) => stats::run(app, args),
     }
 }
 
