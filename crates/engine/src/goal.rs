@@ -696,11 +696,11 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         let values: Vec<crate::values::Before> = serde_json::from_value(values.clone())
             .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;
         let what = match values.as_slice() {
-            [one] => format!("value `{}` is", one.key),
-            all => format!("{} values are", all.len()),
+            [one] => format!("value `{}` is as it was", one.key),
+            all => format!("{} values are as they were", all.len()),
         };
         crate::values::restore(ctx, values, operation.seq)?;
-        return Ok(Undo::Done(format!("{what} as before operation {}", operation.seq)));
+        return Ok(Undo::Done(format!("{what} before operation {}", operation.seq)));
     }
     if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
         return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);
