@@ -8,13 +8,13 @@ use sloth_core::body::CallError;
 use sloth_core::change::{Action, Change, Reason};
 use sloth_core::decide::{Facts, decide};
 use sloth_core::desired::{Desired, Options};
-use sloth_core::diff::Diff;
+use sloth_core::diff::{AttributeDiff, Diff};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::id::StackId;
 use sloth_core::output::Output;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
-use sloth_core::recorded::Recorded;
+use sloth_core::recorded::{Condition, Recorded};
 use sloth_core::run::{RunStatus, TaskCounts};
 use sloth_core::stack::Stack;
 use sloth_core::store::{OperationRecord, Seal, VersionAt, Wait};
@@ -29,6 +29,9 @@ use crate::report::RunReport;
 use crate::run::{finish, record_report};
 use crate::session::Session;
 
+/// The verb of [`Goal::AsFound`] in the log of operations.
+const ACCEPT: &str = "drift accept";
+
 /// What a stack shall be brought to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -41,6 +44,11 @@ pub enum Goal {
         /// Which.
         only: Vec<Address>,
     },
+    /// What is there: the record follows the machine. Only these resources, or all when empty.
+    AsFound {
+        /// Which.
+        only: Vec<Address>,
+    },
 }
 
 impl Goal {
@@ -49,7 +57,12 @@ impl Goal {
             Self::Version(_) => "restore",
             Self::Nothing => "destroy",
             Self::Record { .. } => "drift fix",
+            Self::AsFound { .. } => ACCEPT,
         }
+    }
+    /// Does it change the record alone?
+    const fn is_of_the_record(&self) -> bool {
+        matches!(self, Self::AsFound { .. })
     }
 }
 
@@ -63,6 +76,8 @@ pub struct Prepared {
     stack: Stack,
     /// The operation this takes back.
     undoes: Option<u64>,
+    /// Change the record alone, because that is all that was changed by what is taken back.
+    record_only: bool,
 }
 
 impl Prepared {
@@ -153,7 +168,7 @@ struct Items {
 /// There is no such stack or version, or the store failed.
 pub fn prepare(ctx: &Context, stack: &str, goal: Goal) -> Result<Prepared, EngineError> {
     let stack = crate::stacks::find(&*ctx.store.view()?, stack)?;
-    prepare_for(ctx, stack, goal, None)
+    prepare_for(ctx, stack, goal, None, false)
 }
 
 fn prepare_for(
@@ -161,9 +176,10 @@ fn prepare_for(
     stack: Stack,
     goal: Goal,
     undoes: Option<u64>,
+    record_only: bool,
 ) -> Result<Prepared, EngineError> {
     let session = Session::plan(ctx, stack.clone(), goal.operation())?;
-    let found = survey(&session, &goal)?;
+    let found = survey(&session, &goal, record_only)?;
     let steps = steps(&session, &found);
     let plan = Plan {
         format: PLAN_FORMAT.to_owned(),
@@ -179,7 +195,7 @@ fn prepare_for(
         digest: Digest::ZERO,
     }
     .sealed();
-    Ok(Prepared { plan, warnings: found.warnings, goal, stack, undoes })
+    Ok(Prepared { plan, warnings: found.warnings, goal, stack, undoes, record_only })
 }
 
 fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
@@ -208,7 +224,18 @@ fn steps(session: &Session, found: &Items) -> Vec<PlanStep> {
 }
 
 /// Looks and decides for every resource the goal is about, in the order in which they will be worked on.
-fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
+fn survey(session: &Session, goal: &Goal, record_only: bool) -> Result<Items, EngineError> {
+    let mut found = survey_machines(session, goal)?;
+    if record_only {
+        for item in found.items.iter_mut().filter(|i| i.change.action.touches()) {
+            let action = if item.leave.is_some() { Action::Refresh } else { Action::Forget };
+            item.change = Change::new(action, item.change.reason.clone(), Diff::none());
+        }
+    }
+    Ok(found)
+}
+
+fn survey_machines(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
     let mut records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
     sort_by_age(&mut records);
     match goal {
@@ -216,26 +243,15 @@ fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
             let items = in_order(&records, true).into_iter().map(|r| leaving(session, r)).collect();
             Ok(Items { items, outputs: None, warnings: Vec::new() })
         }
-        Goal::Record { only } => {
-            for address in only {
-                if !records.iter().any(|r| r.address == *address) {
-                    let text = address.to_string();
-                    let names: Vec<String> = records.iter().map(|r| r.address.to_string()).collect();
-                    let near = sloth_core::suggest::nearest(&text, names.iter().map(String::as_str))
-                        .map(str::to_owned);
-                    return Err(EngineError::NoSuchResource {
-                        stack: session.stack().name,
-                        address: text,
-                        nearest: near,
-                    });
-                }
-            }
+        Goal::Record { only } | Goal::AsFound { only } => {
+            are_there(session, &records, only)?;
+            let look = if goal.is_of_the_record() { as_found } else { in_line };
             let wanted = |r: &&Recorded| only.is_empty() || only.contains(&r.address);
             let items = in_order(&records, false)
                 .into_iter()
                 .filter(wanted)
                 .filter(|r| !r.is_registered() && r.spec.get(crate::scope_body::FUNCTIONS).is_none())
-                .map(|r| in_line(session, r))
+                .map(|r| look(session, r))
                 .collect();
             Ok(Items { items, outputs: None, warnings: Vec::new() })
         }
@@ -244,6 +260,17 @@ fn survey(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
             Ok(to_version(session, &records, snapshot))
         }
     }
+}
+
+/// Are all of these recorded?
+fn are_there(session: &Session, records: &[Recorded], only: &[Address]) -> Result<(), EngineError> {
+    let Some(missing) = only.iter().find(|a| !records.iter().any(|r| r.address == **a)) else {
+        return Ok(());
+    };
+    let address = missing.to_string();
+    let names: Vec<String> = records.iter().map(|r| r.address.to_string()).collect();
+    let nearest = sloth_core::suggest::nearest(&address, names.iter().map(String::as_str)).map(str::to_owned);
+    Err(EngineError::NoSuchResource { stack: session.stack().name, address, nearest })
 }
 
 /// In the order in which they were first recorded, which is the order of the program.
@@ -388,6 +415,74 @@ fn in_line(session: &Session, recorded: &Recorded) -> Item {
     }
 }
 
+/// A resource whose record shall be what is there. What the wish does not manage stays unmanaged.
+fn as_found(session: &Session, recorded: &Recorded) -> Item {
+    let address = &recorded.address;
+    let mut item = Item {
+        address: address.clone(),
+        module: recorded.module.clone(),
+        operation: recorded.operation.clone(),
+        change: Change::new(Action::Noop, Reason::InLine, Diff::none()),
+        spec: None,
+        blobs: Vec::new(),
+        live: None,
+        options: recorded.options.clone(),
+        leave: Some(recorded.clone()),
+        recorded: Some(recorded.digest()),
+        registered: false,
+    };
+    let blocked = |why: String| Change::new(Action::Blocked, Reason::Unreadable(why), Diff::none());
+    let blobs = contents_of(session, recorded).unwrap_or_default();
+    let seen = match session.look(address, Some(&recorded.spec), &blobs, Some(recorded)) {
+        Ok(seen) => seen,
+        Err(error) => {
+            item.change = blocked(error.to_string());
+            return item;
+        }
+    };
+    let moved = if seen.diff.is_empty() { &seen.since } else { &seen.diff };
+    item.live = seen.state.clone();
+    if moved.is_empty() {
+        return item;
+    }
+    let Some(live) = seen.state else {
+        item.change = Change::new(Action::Forget, Reason::Gone, Diff::none());
+        item.leave = None;
+        return item;
+    };
+    let taken = session.machine(address).map_err(|e| e.to_string()).and_then(|machine| {
+        let (kind, id) = (address.kind(), address.id());
+        let (wish, _) = machine.wish_for(kind, id, Some(&live)).map_err(|e| e.to_string())?;
+        let wish = machine.narrow(kind, wish, &|key| recorded.spec.get(key).is_some());
+        Ok((wish, machine.capture(kind, id, &live).map_err(|e| e.to_string())?))
+    });
+    match taken {
+        Err(why) => item.change = blocked(why),
+        Ok((wish, captured)) => {
+            item.change = Change::new(Action::Refresh, Reason::External, reversed(moved));
+            item.blobs = captured.blobs;
+            item.leave = Some(Recorded {
+                spec: wish,
+                state: Some(live),
+                condition: Condition::Applied,
+                error: None,
+                updated_at: session.started_at,
+                ..recorded.clone()
+            });
+        }
+    }
+    item
+}
+
+/// From what is recorded to what is there.
+fn reversed(diff: &Diff) -> Diff {
+    let mut out = Diff::none();
+    for a in diff.attributes() {
+        out.push(AttributeDiff { from: a.to.clone(), to: a.from.clone(), text: None, ..a.clone() });
+    }
+    out
+}
+
 /// Everything as it was at a version: kept things first, parents before children, then removals in reverse.
 fn to_version(session: &Session, records: &[Recorded], snapshot: Snapshot) -> Items {
     let version = snapshot.info.version;
@@ -498,10 +593,11 @@ fn wish(then: &Recorded, spec: &Value, blobs: &[Blob]) -> Desired {
 /// # Errors
 /// [`EngineError::StalePlan`] or [`EngineError::Blocked`] before anything was touched; failures of single resources are in the report.
 pub fn carry_out(ctx: &Context, prepared: Prepared, options: &CarryOut) -> Result<RunReport, EngineError> {
-    let Prepared { plan, goal, stack, undoes, .. } = prepared;
+    let Prepared { plan, goal, stack, undoes, record_only, .. } = prepared;
+    let state_only = options.state_only || record_only || goal.is_of_the_record();
     let operation = if undoes.is_some() { "undo" } else { goal.operation() };
     let (session, recovered) = Session::begin(ctx, &stack, operation, None)?;
-    let found = match survey_again(&session, &goal, &plan, options.state_only) {
+    let found = match survey_again(&session, &goal, &plan, options.state_only, record_only) {
         Ok(found) => found,
         Err(error) => {
             crate::run::finish_untouched(&session, &error)?;
@@ -509,8 +605,12 @@ pub fn carry_out(ctx: &Context, prepared: Prepared, options: &CarryOut) -> Resul
         }
     };
     let mut first_error: Option<String> = None;
+    let settled: Vec<Address> = match &goal {
+        Goal::Record { .. } | Goal::AsFound { .. } => found.items.iter().map(|i| i.address.clone()).collect(),
+        Goal::Version(_) | Goal::Nothing => Vec::new(),
+    };
     for item in found.items {
-        if let Err(error) = work_on(&session, item, options.state_only) {
+        if let Err(error) = work_on(&session, item, state_only) {
             first_error.get_or_insert_with(|| error.to_string());
             if matches!(error, CallError::LeaseLost | CallError::Stopped | CallError::Store(_)) {
                 break;
@@ -522,11 +622,22 @@ pub fn carry_out(ctx: &Context, prepared: Prepared, options: &CarryOut) -> Resul
     {
         set_outputs(&session, &outputs);
     }
+    if first_error.is_none() && !settled.is_empty() && !ctx.stop.asked() {
+        let mut txn = ctx.store.begin(session.intent(Wait::Fast))?;
+        txn.drift_resolve(&session.stack_id, &settled)?;
+        txn.commit(Seal::Pending)?;
+    }
     end(ctx, &session, &goal, options, recovered, first_error.as_deref(), undoes)
 }
 
-fn survey_again(session: &Session, goal: &Goal, plan: &Plan, state_only: bool) -> Result<Items, EngineError> {
-    let found = survey(session, goal)?;
+fn survey_again(
+    session: &Session,
+    goal: &Goal,
+    plan: &Plan,
+    state_only: bool,
+    record_only: bool,
+) -> Result<Items, EngineError> {
+    let found = survey(session, goal, record_only)?;
     let blocked: Vec<(Address, String)> = found
         .items
         .iter()
@@ -570,6 +681,11 @@ fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallEr
         return Ok(());
     }
     if state_only || item.registered {
+        // What the new record names has to be there when somebody wants it back.
+        if item.leave.is_some() && !item.blobs.is_empty() {
+            let kept = session.ctx.store.blobs().put(&item.blobs, Wait::Fast);
+            kept.map_err(|e| crate::session::store_failed(&e))?;
+        }
         let mut ledger = session.ledger();
         match item.leave {
             Some(recorded) => ledger.put(recorded),
@@ -623,6 +739,7 @@ fn end(
             serde_json::json!({ "trashed": stack.id.as_str() }),
         ),
         Goal::Record { .. } => (VersionKind::Run, EventType::DriftFixed, Value::Null),
+        Goal::AsFound { .. } => (VersionKind::Edit, EventType::StackUpdated, Value::Null),
     };
     if !done {
         undo = Value::Null;
@@ -723,7 +840,9 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
                     stack.name, stack.head
                 )));
             }
-            Ok(Undo::Plan(Box::new(prepare_for(ctx, stack, Goal::Version(before), Some(operation.seq))?)))
+            let record_only = operation.verb == ACCEPT;
+            let goal = Goal::Version(before);
+            Ok(Undo::Plan(Box::new(prepare_for(ctx, stack, goal, Some(operation.seq), record_only)?)))
         }
         _ if trashed.is_some() => Ok(Undo::Done(format!("stack `{name}` is back"))),
         _ => Err(refuse("it changed nothing")),

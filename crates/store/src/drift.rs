@@ -1,6 +1,7 @@
 //! Drift findings: one set per detection, of which the newest counts.
 
 use rusqlite::{OptionalExtension as _, Row, params};
+use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
 use sloth_core::drift::{DriftStatus, Finding, Resolution};
 use sloth_core::id::StackId;
@@ -40,7 +41,20 @@ fn finding(row: &Row<'_>) -> Outcome<Finding> {
     })
 }
 
+const RESOLVE: &str = "UPDATE drift_findings SET resolution = 'resolved' \
+                       WHERE stack = ?1 AND address = ?2 AND resolution = 'pending' AND status <> 'clean'";
+
 impl Session<'_> {
+    fn resolve_drift(&mut self, id: &StackId, addresses: &[Address]) -> Outcome<()> {
+        self.require_hold(id)?;
+        let (conn, _, stack) = self.target()?;
+        let mut resolve = conn.prepare_cached(RESOLVE)?;
+        for address in addresses {
+            resolve.execute(params![stack.num, address.to_string()])?;
+        }
+        Ok(())
+    }
+
     fn latest_drift(&self, stack: &StackId) -> Outcome<Vec<Finding>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
         let sql = "SELECT address, status, expected, actual, diff, reason, detected_at, resolution FROM drift_findings \
@@ -72,12 +86,10 @@ impl Session<'_> {
                    ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \
                    expected = excluded.expected, actual = excluded.actual, diff = excluded.diff, \
                    reason = excluded.reason, detected_at = excluded.detected_at, resolution = excluded.resolution";
-        let resolve = "UPDATE drift_findings SET resolution = 'resolved' \
-                       WHERE stack = ?1 AND address = ?2 AND resolution = 'pending' AND status <> 'clean'";
         for finding in findings {
             let address = finding.address.to_string();
             if finding.status == DriftStatus::Clean {
-                conn.prepare_cached(resolve)?.execute(params![stack.num, address])?;
+                conn.prepare_cached(RESOLVE)?.execute(params![stack.num, address])?;
             }
             conn.prepare_cached(put)?.execute(params![
                 stack.num,
@@ -105,6 +117,10 @@ impl ReadDrift for Session<'_> {
 impl WriteDrift for Session<'_> {
     fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<(), StoreError> {
         let done = self.put_drift(stack, findings);
+        self.shared.told(done)
+    }
+    fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<(), StoreError> {
+        let done = self.resolve_drift(stack, addresses);
         self.shared.told(done)
     }
 }

@@ -623,6 +623,17 @@ impl WriteDrift for Session<'_> {
         entry.findings = by_name.into_values().collect();
         Ok(())
     }
+    fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<()> {
+        self.held(stack)?;
+        let entry = self.target()?;
+        for finding in entry.findings.iter_mut().chain(&mut entry.open_findings) {
+            let pending = finding.resolution == Resolution::Pending && finding.status != DriftStatus::Clean;
+            if pending && addresses.contains(&finding.address) {
+                finding.resolution = Resolution::Resolved;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl ReadHandlers for Session<'_> {

@@ -1095,6 +1095,12 @@ pub fn drift_is_resolved_by_a_clean_look(f: &Fixture) {
     assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), []);
     let first = [finding("b", DriftStatus::Drifted), finding("a", DriftStatus::Unknown)];
     assert_eq!(detect(&first), [first[1].clone(), first[0].clone()]);
+    change(&*f.store, &lease, Seal::Pending, |txn| {
+        txn.drift_resolve(&s.id, &[first[0].address.clone(), record("zzz", 1).address]).unwrap();
+    })
+    .unwrap();
+    let resolved = Finding { resolution: Resolution::Resolved, ..first[0].clone() };
+    assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), [first[1].clone(), resolved]);
     let second = [finding("b", DriftStatus::Clean)];
     assert_eq!(detect(&second), second);
     assert_eq!(detect(&[]), []);

@@ -1,4 +1,5 @@
 use super::StoreError;
+use crate::address::Address;
 use crate::drift::Finding;
 use crate::id::StackId;
 
@@ -18,4 +19,9 @@ pub trait WriteDrift {
     /// # Errors
     /// The store failed.
     fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<(), StoreError>;
+    /// The pending findings of these resources become resolved: they are as recorded, or recorded as they are.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<(), StoreError>;
 }

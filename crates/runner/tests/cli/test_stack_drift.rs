@@ -65,3 +65,35 @@ fn a_directory_instead_of_a_file_is_drift_and_a_stranger_is_not() {
     env.expect(3, &["stack", "drift", "site"]);
     env.expect(7, &["stack", "drift", "siet"]);
 }
+
+#[test]
+fn what_was_found_is_taken_into_the_record() {
+    let env = ran_site();
+    env.write("site/page.txt", "edited by hand\n");
+    std::fs::remove_file(env.path("site/notes.txt")).unwrap();
+    env.tell(&["stack", "drift", "detect", "site"]);
+    env.tell(&["stack", "drift", "accept", "site"]);
+    let tree = env.inventory(env.path("site"));
+    let only = format!("file:{}", env.path("site/page.txt").display());
+    env.tell(&["stack", "drift", "accept", "site", "--only", &only, "--dry-run"]);
+    env.tell(&["stack", "drift", "accept", "site", "--only", &only, "--yes"]);
+    env.tell(&["stack", "drift", "show", "site"]);
+    env.expect(3, &["stack", "drift", "detect", "site"]);
+    env.tell(&["stack", "drift", "accept", "site", "--yes"]);
+    env.tell(&["stack", "drift", "detect", "site"]);
+    assert_eq!(env.inventory(env.path("site")), tree, "accepting touches no machine");
+    assert!(env.expect(0, &["stack", "resources", "site"]).says("page.txt"));
+    // Taking it back changes the record and not the machine.
+    env.tell(&["undo", "--yes"]);
+    assert_eq!(env.inventory(env.path("site")), tree);
+    env.expect(3, &["stack", "drift", "detect", "site"]);
+    env.expect(0, &["stack", "drift", "accept", "site", "--yes"]);
+    env.expect(0, &["stack", "drift", "detect", "site"]);
+    // The accepted content is kept: it can be brought back after it is lost.
+    env.write("site/page.txt", "lost\n");
+    env.expect(0, &["stack", "drift", "fix", "site", "--yes"]);
+    assert_eq!(env.read("site/page.txt"), "edited by hand\n");
+    env.tell(&["stack", "drift", "accept", "site"]);
+    env.expect(7, &["stack", "drift", "accept", "site", "--only", "file:/nowhere", "--yes"]);
+    insta::assert_snapshot!(env.story());
+}

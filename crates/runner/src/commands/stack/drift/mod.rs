@@ -1,5 +1,6 @@
 //! `stack drift`: one file per verb.
 
+pub mod accept;
 pub mod detect;
 pub mod fix;
 pub mod show;
@@ -29,6 +30,8 @@ pub struct Args {
 /// What to do about drift.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take what is there into the record
+    Accept(accept::Args),
     /// Look for drift
     Detect(detect::Args),
     /// Bring everything back to the record
@@ -43,6 +46,7 @@ pub enum Command {
 /// Whatever kept it from doing what it was asked.
 pub fn dispatch(app: &App, args: &Args) -> Result<Exit, CommandError> {
     match (&args.command, &args.stack) {
+        (Some(Command::Accept(args)), _) => accept::run(app, args),
         (Some(Command::Detect(args)), _) => detect::run(app, args),
         (Some(Command::Fix(args)), _) => fix::run(app, args),
         (Some(Command::Show(args)), _) => show::run(app, args),
