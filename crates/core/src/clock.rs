@@ -31,6 +31,11 @@ impl Timestamp {
     pub fn plus(self, d: std::time::Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)))
     }
+    /// Earlier by this much.
+    #[must_use]
+    pub fn minus(self, d: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)))
+    }
     /// RFC 3339 in UTC with as many fraction digits as needed, for machine output.
     #[must_use]
     pub fn rfc3339(self) -> String {

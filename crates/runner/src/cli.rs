@@ -89,6 +89,9 @@ pub enum Command {
     Check(commands::check::Args),
     /// Check the database and this installation
     Doctor(commands::doctor::Args),
+    /// Look at what happened
+    #[command(subcommand)]
+    Events(commands::events::Command),
     /// Look at the log of operations
     #[command(subcommand)]
     Op(commands::op::Command),

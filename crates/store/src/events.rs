@@ -180,6 +180,10 @@ fn of_stack(
         sql.push_str(" AND severity >= ?");
         values.push(Sql::from(rank(severity)));
     }
+    if let Some(since) = filter.since {
+        sql.push_str(" AND at >= ?");
+        values.push(Sql::from(since.as_nanos()));
+    }
     sql.push_str(" ORDER BY seq DESC LIMIT ?");
     values.push(Sql::from(if filter.limit == 0 { -1 } else { i64::try_from(filter.limit).unwrap_or(-1) }));
     let mut ask = conn.prepare_cached(&sql)?;

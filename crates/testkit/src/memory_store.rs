@@ -505,6 +505,7 @@ impl ReadEvents for Session<'_> {
                 None => name == kind,
             }) && filter.run.as_ref().is_none_or(|run| event.run.as_ref() == Some(run))
                 && filter.severity.is_none_or(|least| event.severity >= least)
+                && filter.since.is_none_or(|since| event.at >= since)
                 && filter.after.filter(|_| filter.stack.is_some()).is_none_or(|after| stored.seq > after)
         });
         if filter.limit > 0 {

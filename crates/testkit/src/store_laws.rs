@@ -1042,6 +1042,9 @@ pub fn events_are_filtered_and_numbered_without_gaps(f: &Fixture) {
     assert_eq!(said(&of_run), ["failed"]);
     assert_eq!(said(&EventFilter { after: Some(2), ..of_stack(&s.id) }), ["three"]);
     assert_eq!(said(&EventFilter { limit: 1, ..of_stack(&s.id) }), ["three"]);
+    let since = |ago| Some(f.clock.now().minus(Duration::from_secs(ago)));
+    assert_eq!(said(&EventFilter { since: since(1), ..EventFilter::default() }), ["alone", "three"]);
+    assert_eq!(said(&EventFilter { since: since(0), ..of_stack(&s.id) }), ["three"]);
 }
 
 /// A handler is queued once, keeps its place, survives, and is gone when it ran.

@@ -1,4 +1,5 @@
 use super::StoreError;
+use crate::clock::Timestamp;
 use crate::event::{Event, Severity, StoredEvent};
 use crate::id::{RunId, StackId};
 
@@ -15,6 +16,8 @@ pub struct EventFilter {
     pub severity: Option<Severity>,
     /// After this sequence number (with `stack`).
     pub after: Option<u64>,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
     /// At most so many, newest; 0 means all.
     pub limit: u64,
 }

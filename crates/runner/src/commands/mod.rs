@@ -6,6 +6,7 @@ pub mod conduct;
 pub mod consent;
 pub mod contents;
 pub mod doctor;
+pub mod events;
 pub mod op;
 pub mod plan;
 pub mod resume;
@@ -29,6 +30,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Apply(args) => apply::run(app, args),
         Command::Check(args) => check::run(app, args),
         Command::Doctor(args) => doctor::run(app, args),
+        Command::Events(command) => events::dispatch(app, command),
         Command::Op(command) => op::dispatch(app, command),
         Command::Plan(args) => plan::run(app, args),
         Command::Resume(args) => resume::run(app, args),

@@ -187,6 +187,23 @@ impl Out {
         }
     }
 
+    /// One entry of a stream: a line for people, a line of JSON, or a document of YAML.
+    pub fn stream<T: Serialize + std::fmt::Display>(&self, entry: &T) {
+        match self.format {
+            Format::Table => self.data(&format!("{}\n", escape::line(&entry.to_string()))),
+            Format::Json => self.json_line(entry),
+            Format::Yaml => {
+                self.data("---\n");
+                self.serialised(entry);
+            }
+        }
+    }
+
+    /// Can nothing be written any more?
+    pub fn closed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+
     /// Is it for people?
     pub fn is_table(&self) -> bool {
         self.format == Format::Table

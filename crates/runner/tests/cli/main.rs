@@ -11,6 +11,7 @@
 mod bad_input;
 mod test_check;
 mod test_doctor;
+mod test_events;
 mod test_examples;
 mod test_house;
 mod test_op;

@@ -182,7 +182,7 @@ fn heavy_killed_at_every_failpoint() {
 #[test]
 fn heavy_killed_at_random_instants() {
     let known = uninterrupted();
-    let rounds = amount("SLOTH_TEST_KILLS", 150);
+    let rounds = amount("SLOTH_TEST_KILLS", 160);
     let seed = amount("SLOTH_TEST_SEED", u64::from(std::process::id()));
     println!("seed {seed}");
     let mut dice = Dice::new(seed);

@@ -3,6 +3,7 @@
 pub mod delete;
 pub mod destroy;
 pub mod drift;
+pub mod events;
 pub mod history;
 pub mod list;
 pub mod lock;
@@ -27,6 +28,8 @@ pub enum Command {
     Destroy(destroy::Args),
     /// Find and repair what moved away from the record
     Drift(drift::Args),
+    /// List the events of a stack, oldest first
+    Events(events::Args),
     /// List the runs of a stack
     History(history::Args),
     /// List all stacks
@@ -58,6 +61,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Delete(args) => delete::run(app, args),
         Command::Destroy(args) => destroy::run(app, args),
         Command::Drift(args) => drift::dispatch(app, args),
+        Command::Events(args) => events::run(app, args),
         Command::History(args) => history::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Lock(command) => lock::dispatch(app, command),
