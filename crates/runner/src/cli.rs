@@ -85,6 +85,9 @@ pub struct Globals {
 pub enum Command {
     /// Perform exactly the changes of a saved plan
     Apply(commands::apply::Args),
+    /// Prove who did what
+    #[command(subcommand)]
+    Audit(commands::audit::Command),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
     /// Check the database and this installation

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 use sloth_core::digest::Digest;
+use sloth_core::operation::ChainCheck;
 use sloth_core::store::CheckFinding;
 use sloth_core::value::Value;
 
@@ -417,17 +418,11 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
             );
         }
     }
-    let (mut link, mut last) = (Digest::ZERO, 0);
+    let mut check = ChainCheck::default();
     operations::all(conn, |operation| {
-        if operation.seq != last + 1
-            || operation.prev_hash != link
-            || operation.hash != operations::link(&operation)
-        {
-            let what = format!("operation {} does not follow from the one before", operation.seq);
-            found.severe("operations-broken", what);
+        if let Err(broken) = check.add(&operation) {
+            found.severe("operations-broken", broken.to_string());
         }
-        link = operation.hash;
-        last = operation.seq;
     })
 }
 

@@ -53,7 +53,7 @@ pub fn append(conn: &Connection, entry: Entry<'_>) -> Outcome<(u64, OperationId,
         prev_hash,
         hash: Digest::ZERO,
     };
-    operation.hash = link(&operation);
+    operation.hash = operation.link();
     let sql = "INSERT INTO operations (seq, id, at, actor, verb, arguments, stack_id, stack_name, before, after, undo, \
                undoes, prev_hash, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     conn.prepare_cached(sql)?.execute(params![
@@ -73,16 +73,6 @@ pub fn append(conn: &Connection, entry: Entry<'_>) -> Outcome<(u64, OperationId,
         operation.hash.as_bytes(),
     ])?;
     Ok((operation.seq, operation.id, operation.hash))
-}
-
-/// The link an entry has to have.
-pub fn link(operation: &Operation) -> Digest {
-    let mut value = to_value(operation);
-    if let Value::Object(map) = &mut value {
-        map.remove("hash");
-        map.remove("prev_hash");
-    }
-    operation.prev_hash.link(canonical(&value).as_bytes())
 }
 
 type Raw = (Operation, String, String, String, [u8; 32], [u8; 32]);

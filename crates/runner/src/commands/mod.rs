@@ -1,6 +1,7 @@
 //! One file per command: its arguments, whose comments are the help, and a `run` that calls one function and shows one view.
 
 pub mod apply;
+pub mod audit;
 pub mod check;
 pub mod conduct;
 pub mod consent;
@@ -28,6 +29,7 @@ use crate::exit::Exit;
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Apply(args) => apply::run(app, args),
+        Command::Audit(command) => audit::dispatch(app, command),
         Command::Check(args) => check::run(app, args),
         Command::Doctor(args) => doctor::run(app, args),
         Command::Events(command) => events::dispatch(app, command),

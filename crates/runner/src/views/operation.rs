@@ -1,6 +1,7 @@
 //! The operation log.
 
 use serde::Serialize;
+use sloth_core::digest::Digest;
 use sloth_core::operation::Operation;
 
 use super::time;
@@ -80,5 +81,39 @@ impl Human for OperationList<'_> {
         page.table(&table);
         page.gap();
         page.line(&format!("Total: {}", words::len(self.0, "operation")));
+    }
+}
+
+/// Whether the log holds together.
+#[derive(Debug, Serialize)]
+pub struct AuditView {
+    intact: bool,
+    operations: usize,
+    last_hash: String,
+    broken: Vec<String>,
+}
+
+impl AuditView {
+    /// What a check found.
+    pub fn new(operations: usize, link: &Digest, broken: Vec<String>) -> Self {
+        Self { intact: broken.is_empty(), operations, last_hash: link.hex(), broken }
+    }
+}
+
+impl Human for AuditView {
+    fn human(&self, page: &mut Page) {
+        for why in &self.broken {
+            let line = format!("{} {}", page.theme.bad("broken:"), crate::out::escape::line(why));
+            page.raw(&line);
+        }
+        let count = words::count(self.operations as u64, "operation");
+        if self.intact {
+            page.line(&format!(
+                "{count}, each follows from the one before; the last link is {}",
+                self.last_hash
+            ));
+        } else {
+            page.line(&format!("{count}, {} not as written", words::len(&self.broken, "place")));
+        }
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod test_audit;
 mod test_check;
 mod test_doctor;
 mod test_events;
