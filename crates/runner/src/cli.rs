@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::commands;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::out::words::without_password;
 use crate::out::{Format, Out, escape};
 use crate::parse;
 use crate::signals;
@@ -87,6 +88,9 @@ pub enum Command {
     Apply(commands::apply::Args),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(commands::config::Command),
     /// Check the database and this installation
     Doctor(commands::doctor::Args),
     /// Look at the log of operations
@@ -202,13 +206,6 @@ fn logged(arguments: impl Iterator<Item = String>) -> Vec<String> {
 
 fn without_value(pair: &str) -> String {
     pair.split_once('=').map_or_else(|| pair.to_owned(), |(key, _)| format!("{key}=…"))
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

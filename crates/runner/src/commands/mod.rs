@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod conduct;
+pub mod config;
 pub mod consent;
 pub mod contents;
 pub mod doctor;
@@ -28,6 +29,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Apply(args) => apply::run(app, args),
         Command::Check(args) => check::run(app, args),
+        Command::Config(command) => config::dispatch(app, command),
         Command::Doctor(args) => doctor::run(app, args),
         Command::Op(command) => op::dispatch(app, command),
         Command::Plan(args) => plan::run(app, args),

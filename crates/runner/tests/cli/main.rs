@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod test_check;
+mod test_config;
 mod test_doctor;
 mod test_examples;
 mod test_house;
