@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands;
+use crate::complete;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::out::words::without_password;
@@ -34,7 +35,7 @@ pub struct Cli {
 }
 
 /// Flags every command has.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Database: a path or an URL [default: see docs/reference/env.md]
@@ -88,11 +89,15 @@ pub enum Command {
     Apply(commands::apply::Args),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
+    /// Print the script that completes commands in a shell
+    Completions(commands::completions::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(commands::config::Command),
     /// Check the database and this installation
     Doctor(commands::doctor::Args),
+    /// Print the manual page of a command, or write all of them
+    Man(commands::man::Args),
     /// Look at the log of operations
     #[command(subcommand)]
     Op(commands::op::Command),
@@ -118,6 +123,9 @@ pub enum Command {
 pub fn main() -> ExitCode {
     if let Some(text) = version_only() {
         Out::new(Format::Table, false, false, true).data(text);
+        return ExitCode::SUCCESS;
+    }
+    if complete::answered() {
         return ExitCode::SUCCESS;
     }
     let matches = match Cli::command().try_get_matches() {

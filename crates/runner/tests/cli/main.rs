@@ -10,10 +10,12 @@
 
 mod bad_input;
 mod test_check;
+mod test_completions;
 mod test_config;
 mod test_doctor;
 mod test_examples;
 mod test_house;
+mod test_man;
 mod test_op;
 mod test_output;
 mod test_plan;
