@@ -56,6 +56,11 @@ impl App {
         }
     }
 
+    /// The command line as it goes to the operation log.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
     /// The configuration.
     ///
     /// # Errors

@@ -87,6 +87,9 @@ pub struct Globals {
 pub enum Command {
     /// Perform exactly the changes of a saved plan
     Apply(commands::apply::Args),
+    /// Copy the whole database, check copies, and put one back
+    #[command(subcommand)]
+    Backup(commands::backup::Command),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
     /// Print the script that completes commands in a shell

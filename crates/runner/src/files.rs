@@ -69,6 +69,14 @@ fn write(path: &Path, content: &[u8], flush: Flush, dir_mode: u32, mode: u32) ->
     written
 }
 
+/// Makes a directory only its owner may enter, with its missing parents. One that is there stays as it is.
+///
+/// # Errors
+/// The system's.
+pub fn make_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// Removes a file; one that is not there is fine.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! One file per command: its arguments, whose comments are the help, and a `run` that calls one function and shows one view.
 
 pub mod apply;
+pub mod backup;
 pub mod check;
 pub mod completions;
 pub mod conduct;
@@ -30,6 +31,7 @@ use crate::exit::Exit;
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Apply(args) => apply::run(app, args),
+        Command::Backup(command) => backup::dispatch(app, command),
         Command::Check(args) => check::run(app, args),
         Command::Completions(args) => completions::run(app, args),
         Command::Config(command) => config::dispatch(app, command),

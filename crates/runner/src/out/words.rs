@@ -35,6 +35,24 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// A size: `812 B`, `1.5 MiB`.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(number) * 10 / 1024;
+    if tenths < 10 {
+        return format!("{number} B");
+    }
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        if tenths < 10_240 {
+            break;
+        }
+        tenths /= 1024;
+        unit = next;
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// A duration as it would be typed, and read back as the same: `30s`, `1h30m`, `30d`.
 pub fn typed_duration(d: Duration) -> String {
     let mut rest = d.as_millis();
@@ -105,6 +123,12 @@ mod tests {
         assert_eq!((of(71), of(2_450), of(150_000)), ("71ms".into(), "2.4s".into(), "2m30s".into()));
         assert_eq!((of(0), of(3_900_000), of(270_000_000)), ("0s".into(), "1h05m".into(), "3d03h".into()));
         assert_eq!(duration(Duration::from_micros(3)), "<1ms");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [0, 1023, 1024, 1536, 1 << 20, 5 << 40].map(bytes);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "5.0 TiB"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod test_backup;
 mod test_check;
 mod test_completions;
 mod test_config;
