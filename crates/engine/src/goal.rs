@@ -819,6 +819,9 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         crate::values::restore(ctx, values, operation.seq)?;
         return Ok(Undo::Done(format!("{what} before operation {}", operation.seq)));
     }
+    if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
+        return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));
+    }
     if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
         return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);
     }

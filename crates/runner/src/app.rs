@@ -18,7 +18,7 @@ use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
 use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Origin};
 use crate::error::CommandError;
 use crate::files::Flush;
 use crate::out::Out;
@@ -56,6 +56,11 @@ impl App {
         }
     }
 
+    /// The command line as it goes to the operation log.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
     /// The configuration.
     ///
     /// # Errors
@@ -67,25 +72,37 @@ impl App {
         self.config.get().ok_or_else(|| CommandError::usage("the configuration is not there"))
     }
 
-    /// Where the database is: flag, variable, configuration, data directory.
+    /// Where the database is: flag, variable, configuration, data directory; and which of them said so.
     ///
     /// # Errors
     /// The configuration is not valid, or there is no home directory to fall back to.
-    pub fn location(&self) -> Result<String, CommandError> {
+    pub fn database(&self) -> Result<(String, Origin), CommandError> {
         if let Some(named) = &self.globals.db {
-            return Ok(named.clone());
+            return Ok((named.clone(), Origin::Flag("--db")));
         }
         if let Some(named) = env::text(env::DB) {
-            return Ok(named);
+            return Ok((named, Origin::Variable(env::DB.name)));
         }
         if let Some(named) = &self.config()?.database_path {
-            return Ok(named.clone());
+            return Ok((named.clone(), self.config()?.origin("database_path")));
         }
         let dir = config::data_dir().ok_or_else(|| {
             CommandError::usage("there is no home directory, so it is not clear where the database is")
                 .hint("name it with `--db PATH` or `SLOTH_RUNNER_DB`")
         })?;
-        Ok(dir.join("stacks.db").to_string_lossy().into_owned())
+        let origin = match env::path(env::DATA_DIR) {
+            Some(_) => Origin::Variable(env::DATA_DIR.name),
+            None => Origin::Default,
+        };
+        Ok((dir.join("stacks.db").to_string_lossy().into_owned(), origin))
+    }
+
+    /// Where the database is, understood.
+    ///
+    /// # Errors
+    /// Those of [`App::database`], or it names none that could be opened.
+    pub fn location(&self) -> Result<Location, CommandError> {
+        self.database()?.0.parse().map_err(|e: BadLocation| CommandError::usage(e.to_string()))
     }
 
     /// The store, opened once.
@@ -94,8 +111,7 @@ impl App {
     /// It cannot be opened.
     pub fn store(&self) -> Result<&Arc<dyn Store>, CommandError> {
         if self.store.get().is_none() {
-            let location: Location =
-                self.location()?.parse().map_err(|e: BadLocation| CommandError::usage(e.to_string()))?;
+            let location = self.location()?;
             let options = OpenOptions { clock: Arc::new(SystemClock), read_only: false, create: true };
             let _ = self.store.set(Arc::from(sloth_store::open(&location, &options)?));
         }
@@ -144,10 +160,10 @@ impl App {
     /// # Errors
     /// The configuration is not valid.
     pub fn warn_of_config(&self) -> Result<(), CommandError> {
-        if self.config()?.snapshot_retention.is_some() && !self.warned.replace(true) {
-            self.out.warn(
-                "`stacks.snapshot_retention` is configured, but this version removes no old versions; all are kept",
-            );
+        if let Some(warning) = self.config()?.warning()
+            && !self.warned.replace(true)
+        {
+            self.out.warn(warning);
         }
         Ok(())
     }

@@ -8,8 +8,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands;
+use crate::complete;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::out::words::without_password;
 use crate::out::{Format, Out, escape};
 use crate::parse;
 use crate::signals;
@@ -33,7 +35,7 @@ pub struct Cli {
 }
 
 /// Flags every command has.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Database: a path or an URL [default: see docs/reference/env.md]
@@ -88,13 +90,23 @@ pub enum Command {
     /// Prove who did what
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// Copy the whole database, check copies, and put one back
+    #[command(subcommand)]
+    Backup(commands::backup::Command),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
+    /// Print the script that completes commands in a shell
+    Completions(commands::completions::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(commands::config::Command),
     /// Check the database and this installation
     Doctor(commands::doctor::Args),
     /// Look at what happened
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Print the manual page of a command, or write all of them
+    Man(commands::man::Args),
     /// Look at the log of operations
     #[command(subcommand)]
     Op(commands::op::Command),
@@ -120,6 +132,9 @@ pub enum Command {
 pub fn main() -> ExitCode {
     if let Some(text) = version_only() {
         Out::new(Format::Table, false, false, true).data(text);
+        return ExitCode::SUCCESS;
+    }
+    if complete::answered() {
         return ExitCode::SUCCESS;
     }
     let matches = match Cli::command().try_get_matches() {
@@ -208,13 +223,6 @@ fn logged(arguments: impl Iterator<Item = String>) -> Vec<String> {
 
 fn without_value(pair: &str) -> String {
     pair.split_once('=').map_or_else(|| pair.to_owned(), |(key, _)| format!("{key}=…"))
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

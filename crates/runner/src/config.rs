@@ -1,15 +1,20 @@
 //! The configuration file. Unknown keys are errors, with the nearest known one as the hint.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
+use serde_saphyr::Spanned;
 use sloth_core::lease::PROCESS_TTL;
 use sloth_core::suggest::nearest;
 use sloth_core::value::{Map, Value};
+use sloth_store::Location;
 
 use crate::env;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::out::words;
 use crate::{files, parse};
 
 /// Where the system-wide files are.
@@ -30,6 +35,43 @@ pub struct Config {
     pub max_concurrent_executions: Option<u32>,
     /// `stacks.snapshot_retention`: asked for, and not carried out by this version.
     pub snapshot_retention: Option<Duration>,
+    /// Where the keys below `stacks` that were set stand.
+    places: BTreeMap<String, Origin>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// A file, and the line when it is known.
+    File(PathBuf, Option<u64>),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A flag.
+    Flag(&'static str),
+}
+
+/// A configuration file that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where.
+    pub path: PathBuf,
+    /// Who named it. One that nobody named may be missing.
+    pub named_by: Origin,
+}
+
+/// The files that are looked for; later ones win.
+pub fn candidates(named: Option<&Path>) -> Vec<Candidate> {
+    if let Some(path) = named {
+        return vec![Candidate { path: path.to_owned(), named_by: Origin::Flag("--config") }];
+    }
+    if let Some(path) = env::path(env::CONFIG) {
+        return vec![Candidate { path, named_by: Origin::Variable(env::CONFIG.name) }];
+    }
+    let user = env::path(env::HOME).map(|home| home.join(".sloth-runner/config.yaml"));
+    let places = [Some(PathBuf::from(SYSTEM_DIR).join("config.yaml")), user];
+    places.into_iter().flatten().map(|path| Candidate { path, named_by: Origin::Default }).collect()
 }
 
 impl Default for Config {
@@ -41,6 +83,7 @@ impl Default for Config {
             lock_timeout: Duration::from_secs(3600),
             max_concurrent_executions: None,
             snapshot_retention: None,
+            places: BTreeMap::new(),
         }
     }
 }
@@ -56,31 +99,53 @@ pub struct Key {
         expect(dead_code, reason = "read by the test that writes docs/reference/config.md")
     )]
     pub doc: &'static str,
+    /// Its value; nothing when there is none without the key.
+    pub value: fn(&Config) -> Value,
 }
 
-const fn key(name: &'static str, doc: &'static str) -> Key {
-    Key { name, doc }
+const fn key(name: &'static str, value: fn(&Config) -> Value, doc: &'static str) -> Key {
+    Key { name, doc, value }
+}
+
+fn typed(duration: Duration) -> Value {
+    Value::from(words::typed_duration(duration))
 }
 
 /// Every key below `stacks`, by name.
 pub const STACK_KEYS: [Key; 7] = [
-    key("auto_lock", "`true`; `false` is an error, because every change takes the lock of its stack"),
-    key("auto_snapshot", "`true` or `false`: make a version before each `run` [default: false]"),
-    key("database_path", "A path or an URL: the database, when `--db` and `SLOTH_RUNNER_DB` do not name one"),
+    key(
+        "auto_lock",
+        |_| Value::from(true),
+        "`true`; `false` is an error, because every change takes the lock of its stack",
+    ),
+    key(
+        "auto_snapshot",
+        |c| Value::from(c.auto_snapshot),
+        "`true` or `false`: make a version before each `run` [default: false]",
+    ),
+    key(
+        "database_path",
+        |c| Value::from(c.database_path.clone()),
+        "A path or an URL: the database, when `--db` and `SLOTH_RUNNER_DB` do not name one",
+    ),
     key(
         "lease_ttl",
+        |c| typed(c.lease_ttl),
         "A duration of at least `1s`: how long a running command holds its stack without a sign of life [default: 30s]",
     ),
     key(
         "lock_timeout",
+        |c| typed(c.lock_timeout),
         "A duration: how long a lock taken with `stack lock acquire` lasts without `--ttl` [default: 1h]",
     ),
     key(
         "max_concurrent_executions",
+        |c| Value::from(c.max_concurrent_executions),
         "A whole number from 1 on: most tasks of one run at a time, whatever the workflow or `--parallel` say [default: no limit]",
     ),
     key(
         "snapshot_retention",
+        |c| c.snapshot_retention.map_or(Value::Null, typed),
         "A duration such as `30d`; accepted with a warning, because this version removes no old versions",
     ),
 ];
@@ -92,31 +157,58 @@ impl Config {
     /// A file cannot be read, is not YAML, or holds something unknown.
     pub fn load(named: Option<&Path>) -> Result<Self, CommandError> {
         let mut config = Self::default();
-        if let Some(path) = named.map(Path::to_path_buf).or_else(|| env::path(env::CONFIG)) {
-            let text = files::read_text(&path).map_err(|e| unreadable("configuration", &path, &e))?;
-            config.overlay(&text, &path)?;
-            return Ok(config);
-        }
-        let user = env::path(env::HOME).map(|home| home.join(".sloth-runner/config.yaml"));
-        for path in [Some(PathBuf::from(SYSTEM_DIR).join("config.yaml")), user].into_iter().flatten() {
-            match files::read_text(&path) {
-                Ok(text) => config.overlay(&text, &path)?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unreadable("configuration", &path, &error)),
-            }
+        for candidate in candidates(named) {
+            config.add(&candidate)?;
         }
         Ok(config)
+    }
+
+    /// Reads one more file, which wins over what was read before; says whether it is there.
+    ///
+    /// # Errors
+    /// It cannot be read, is not YAML, holds something unknown, or was named and is missing.
+    pub fn add(&mut self, candidate: &Candidate) -> Result<bool, CommandError> {
+        let path = &candidate.path;
+        match files::read_text(path) {
+            Ok(text) => self.overlay(&text, path).map(|()| true),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && candidate.named_by == Origin::Default =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(unreadable("configuration", path, &error)),
+        }
+    }
+
+    /// Where the value of a key below `stacks` comes from, as far as files go.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.places.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// How many keys stand in a file and are not overruled by a later one.
+    pub fn keys_from(&self, path: &Path) -> u64 {
+        self.places.values().filter(|o| matches!(o, Origin::File(file, _) if file == path)).count() as u64
+    }
+
+    /// What is configured and not carried out.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.snapshot_retention.map(|_| {
+            "`stacks.snapshot_retention` is configured, but this version removes no old versions; all are kept"
+        })
     }
 
     fn overlay(&mut self, text: &str, path: &Path) -> Result<(), CommandError> {
         let value = yaml(text)
             .map_err(|why| not_yaml(&format!("the configuration `{}`", path.display()), path, &why))?;
+        let lines = lines(text);
         for (name, value) in object(value, path, "the file")? {
             if name != "stacks" {
                 return Err(unknown(path, &name, &["stacks"]));
             }
             for (key, value) in object(value, path, "`stacks`")? {
                 self.set(&key, &value, path)?;
+                let place = Origin::File(path.to_owned(), lines.get(&key).copied());
+                self.places.insert(key, place);
             }
         }
         Ok(())
@@ -143,6 +235,9 @@ impl Config {
             "auto_snapshot" => flag().map(|on| self.auto_snapshot = on),
             "database_path" => {
                 let text = value.as_str().filter(|t| !t.is_empty()).ok_or_else(|| wrong("a path"))?;
+                text.parse::<Location>().map_err(|why| {
+                    invalid(path, "has a `stacks.database_path` that cannot be used").cause(why)
+                })?;
                 self.database_path = Some(text.to_owned());
                 Ok(())
             }
@@ -181,6 +276,16 @@ pub fn yaml(text: &str) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     serde_saphyr::from_str(text).map_err(|e| e.to_string())
+}
+
+/// The lines of the keys below `stacks`. A second reading, because values that know their places cannot be merged and
+/// compared; what the first one accepted and this one does not understand has no line.
+fn lines(text: &str) -> BTreeMap<String, u64> {
+    type Sections = BTreeMap<String, Option<BTreeMap<String, Spanned<IgnoredAny>>>>;
+    let sections: Sections = serde_saphyr::from_str(text).unwrap_or_default();
+    let keys = sections.into_iter().find_map(|(name, keys)| if name == "stacks" { keys } else { None });
+    let keys = keys.unwrap_or_default().into_iter();
+    keys.map(|(key, value)| (key, value.referenced.line())).filter(|(_, line)| *line > 0).collect()
 }
 
 /// A text that is not YAML: what is wrong with it, and where.

@@ -1,4 +1,4 @@
-//! The few files besides the database: ids of locks and saved plans are written whole or not at all, and what a person
+//! The few files besides the database: ids of locks, saved plans and manual pages are written whole or not at all, and what a person
 //! names is read with a limit.
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -40,12 +40,24 @@ pub enum Flush {
 /// # Errors
 /// The system's. Nothing was replaced then.
 pub fn write_private(path: &Path, content: &[u8], flush: Flush) -> io::Result<()> {
+    write(path, content, flush, 0o700, 0o600)
+}
+
+/// The same for a file that everybody may read, as far as the umask allows.
+///
+/// # Errors
+/// The system's. Nothing was replaced then.
+pub fn write_shared(path: &Path, content: &[u8]) -> io::Result<()> {
+    write(path, content, Flush::Now, 0o777, 0o666)
+}
+
+fn write(path: &Path, content: &[u8], flush: Flush, dir_mode: u32, mode: u32) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    DirBuilder::new().recursive(true).mode(dir_mode).create(parent)?;
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = parent.join(name);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     let written = file.write_all(content).and_then(|()| match flush {
         Flush::Now => file.sync_all(),
         Flush::Later => Ok(()),
@@ -55,6 +67,14 @@ pub fn write_private(path: &Path, content: &[u8], flush: Flush) -> io::Result<()
         let _ = remove(&temporary);
     }
     written
+}
+
+/// Makes a directory only its owner may enter, with its missing parents. One that is there stays as it is.
+///
+/// # Errors
+/// The system's.
+pub fn make_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Removes a file; one that is not there is fine.

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod clock;
 mod commands;
+mod complete;
 mod config;
 mod env;
 mod error;

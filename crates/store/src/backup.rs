@@ -7,13 +7,27 @@ use rusqlite::{Connection, OpenFlags};
 use sloth_core::store::StoreError;
 
 use crate::failure::{Failure, Outcome};
-use crate::{connection, files};
+use crate::{connection, files, restore};
 
 /// Pages copied before other users get a turn.
 const PAGES_PER_STEP: i32 = 1024;
 
 /// Copies the database at `from` to `to`, which must not exist.
 pub fn take(from: &Path, to: &Path) -> Outcome<()> {
+    take_and(from, to, |_| Ok(()))
+}
+
+/// The same, with its digest in a file beside it, which is there before the copy is.
+pub fn take_sealed(from: &Path, to: &Path) -> Outcome<()> {
+    let mut sealed = false;
+    let done = take_and(from, to, |copy| restore::seal(copy, to).map(|()| sealed = true));
+    if done.is_err() && sealed {
+        let _ = files::remove(&restore::seal_of(to));
+    }
+    done
+}
+
+fn take_and(from: &Path, to: &Path, finished: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
     if std::fs::symlink_metadata(to).is_ok() {
         return Err(StoreError::Refused {
             location: to.display().to_string(),
@@ -22,8 +36,8 @@ pub fn take(from: &Path, to: &Path) -> Outcome<()> {
         .into());
     }
     let temporary = files::beside(to, ".part");
-    let done = copy(from, &temporary).and_then(|()| {
-        files::install(&temporary, to)
+    let done = copy(from, &temporary).and_then(|()| finished(&temporary)).and_then(|()| {
+        files::install_new(&temporary, to)
             .map_err(|e| Failure::File(format!("could not put the copy at `{}`", to.display()), e))
     });
     if done.is_err() {

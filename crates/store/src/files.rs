@@ -200,10 +200,18 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts a finished file in its place and makes that durable.
-pub fn install(from: &Path, to: &Path) -> io::Result<()> {
+/// Puts a finished file in a place where nothing is yet, and makes that durable.
+pub fn install_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
     File::open(from)?.sync_all()?;
-    rustix::fs::rename(from, to)?;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some filesystems cannot look and rename in one step.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if std::fs::symlink_metadata(to).is_err() => {
+            rustix::fs::rename(from, to)?;
+        }
+        done => done?,
+    }
     match to.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

@@ -719,6 +719,23 @@ pub fn stale(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, LeaseKi
     Ok(out)
 }
 
+/// Leases that hold: stack, holder, what for.
+pub fn in_force(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, String, String)>> {
+    let here = here(shared);
+    let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases");
+    let mut ask = conn.prepare(&sql)?;
+    let mut rows = ask.query([])?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        let held = held(row)?;
+        if !held.ended(&here) {
+            let what = if held.reason.is_empty() { held.operation } else { held.reason };
+            out.push((row.get(17)?, held.locked_by, what));
+        }
+    }
+    Ok(out)
+}
+
 /// Number of waiters that are still there.
 pub fn waiting(conn: &Connection) -> Outcome<u64> {
     Ok(conn.query_row("SELECT count(*) FROM waiters", [], |row| row.get(0)).optional()?.unwrap_or(0))

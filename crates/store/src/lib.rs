@@ -24,6 +24,7 @@ mod operations;
 mod outputs;
 mod process;
 mod resources;
+mod restore;
 mod runs;
 mod schema;
 mod session;
@@ -34,4 +35,5 @@ mod versions;
 
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
+pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};
 pub use sqlite::{OpenOptions, SqliteStore, open};

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sloth_core::clock::{Clock, Timestamp};
-use sloth_core::store::{Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait};
+use sloth_core::store::{
+    BackupInfo, Backups, Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait,
+};
 use sloth_core::value::Value;
 
 use crate::connection::{self, Writer};
@@ -431,6 +433,75 @@ impl SqliteStore {
         Ok(Self { shared })
     }
 
+    /// Opens a finished copy that nobody changes: nothing is locked, and nothing is made beside it.
+    pub(crate) fn open_copy(path: &Path, clock: Arc<dyn Clock>) -> Outcome<Self> {
+        let length = std::fs::metadata(path).map_err(files::failed("could not read", path))?.len();
+        if length == 0 {
+            return Err(Failure::bad("the file is empty"));
+        }
+        let path = std::path::absolute(path).map_err(files::failed("could not read", path))?;
+        let conn = connection::immutable(&path)?;
+        match schema::look(&conn)? {
+            schema::State::Known => {}
+            schema::State::Newer(newer) => {
+                return Err(StoreError::Newer {
+                    location: path.display().to_string(),
+                    found: newer.found,
+                    known: schema::KNOWN,
+                    needs: newer.needs,
+                }
+                .into());
+            }
+            schema::State::Older(found) => {
+                return Err(Failure::bad(format!(
+                    "it has schema {found}, and copies of schema {} are read by this program",
+                    schema::KNOWN
+                )));
+            }
+            schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
+        }
+        let shared = Shared {
+            location: path.display().to_string(),
+            files: RunFiles::beside(&path),
+            path,
+            clock,
+            read_only: true,
+            newer: None,
+            readers: Mutex::default(),
+            pen: Mutex::new(Pen::Here(None)),
+            pen_back: Condvar::new(),
+            started: AtomicBool::new(false),
+            unflushed: AtomicBool::new(false),
+        };
+        shared.keep_reader(Reader::Plain(conn));
+        Ok(Self { shared })
+    }
+
+    /// Refuses to replace what this program does not understand.
+    pub(crate) fn refuse_newer(&self) -> Outcome<()> {
+        self.shared.newer.as_ref().map_or(Ok(()), |newer| Err(self.shared.newer_error(newer).into()))
+    }
+
+    /// Refuses while somebody holds a stack.
+    pub(crate) fn refuse_held(&self) -> Outcome<()> {
+        let held = self.shared.read(|conn| crate::leases::in_force(&self.shared, conn))?;
+        let Some((stack, holder, what)) = held.into_iter().next() else { return Ok(()) };
+        Err(StoreError::Busy {
+            location: self.shared.location.clone(),
+            why: format!("`{holder}` holds stack `{stack}` for `{what}`; nothing was changed"),
+        }
+        .into())
+    }
+
+    /// The newest fence of every stack, deleted ones among them.
+    pub(crate) fn fences(&self) -> Outcome<Vec<(String, u64)>> {
+        self.shared.read(|conn| {
+            let mut ask = conn.prepare("SELECT id, fence FROM stacks")?;
+            let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Where the database is, with its directory resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -460,6 +531,9 @@ impl Store for SqliteStore {
     fn leases(&self) -> &dyn Leases {
         &self.shared
     }
+    fn backups(&self) -> &dyn Backups {
+        self
+    }
     fn blobs(&self) -> &dyn Blobs {
         &self.shared
     }
@@ -471,5 +545,12 @@ impl Store for SqliteStore {
     }
     fn facts(&self) -> Result<Value, StoreError> {
         self.shared.told(crate::check::facts(&self.shared))
+    }
+}
+
+impl Backups for SqliteStore {
+    fn backup_create(&self, to: &Path) -> Result<BackupInfo, StoreError> {
+        self.shared.told(crate::backup::take_sealed(&self.shared.path, to))?;
+        crate::restore::verify(to, Arc::clone(&self.shared.clock))
     }
 }

@@ -22,11 +22,11 @@ use sloth_core::recorded::{Recorded, RecordedText};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
 use sloth_core::store::{
-    Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases, OperationRecord,
-    PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs, ReadResources,
-    ReadRuns, ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn, VersionAt,
-    View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns, WriteStacks,
-    WriteValues,
+    BackupInfo, Backups, Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases,
+    OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
+    ReadResources, ReadRuns, ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn,
+    VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns,
+    WriteStacks, WriteValues,
 };
 use sloth_core::value::{Value, canonical, to_value};
 use sloth_core::value_entry::ValueEntry;
@@ -222,6 +222,9 @@ impl Store for MemoryStore {
     fn leases(&self) -> &dyn Leases {
         self
     }
+    fn backups(&self) -> &dyn Backups {
+        self
+    }
     fn blobs(&self) -> &dyn Blobs {
         self
     }
@@ -233,6 +236,15 @@ impl Store for MemoryStore {
     }
     fn facts(&self) -> Result<Value> {
         Ok(serde_json::json!({ "engine": "memory", "location": "memory" }))
+    }
+}
+
+impl Backups for MemoryStore {
+    fn backup_create(&self, _: &std::path::Path) -> Result<BackupInfo> {
+        Err(StoreError::Refused {
+            location: self.location(),
+            why: "a store in memory cannot be copied to a file".to_owned(),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! *Versions are born in [`Txn::commit`] and nowhere else.* Rows written under a running operation belong to the stack's
 //! *pending* version (head + 1) until a commit seals it; views show the sealed head only.
 
+mod backups;
 mod blobs;
 mod drift;
 mod events;
@@ -17,6 +18,7 @@ mod stacks;
 mod values;
 mod versions;
 
+pub use backups::{BackupInfo, Backups};
 pub use blobs::Blobs;
 pub use drift::{ReadDrift, WriteDrift};
 pub use events::{EventFilter, ReadEvents, WriteEvents};
@@ -250,6 +252,8 @@ pub trait Store: Send + Sync {
     fn begin(&self, intent: Intent) -> Result<Box<dyn Txn + '_>, StoreError>;
     /// Leases.
     fn leases(&self) -> &dyn Leases;
+    /// Copies of everything.
+    fn backups(&self) -> &dyn Backups;
     /// Contents by digest.
     fn blobs(&self) -> &dyn Blobs;
     /// Steps of runs that have not reached a commit yet.

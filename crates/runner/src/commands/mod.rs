@@ -2,12 +2,16 @@
 
 pub mod apply;
 pub mod audit;
+pub mod backup;
 pub mod check;
+pub mod completions;
 pub mod conduct;
+pub mod config;
 pub mod consent;
 pub mod contents;
 pub mod doctor;
 pub mod events;
+pub mod man;
 pub mod op;
 pub mod plan;
 pub mod resume;
@@ -30,9 +34,13 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Apply(args) => apply::run(app, args),
         Command::Audit(command) => audit::dispatch(app, command),
+        Command::Backup(command) => backup::dispatch(app, command),
         Command::Check(args) => check::run(app, args),
+        Command::Completions(args) => completions::run(app, args),
+        Command::Config(command) => config::dispatch(app, command),
         Command::Doctor(args) => doctor::run(app, args),
         Command::Events(command) => events::dispatch(app, command),
+        Command::Man(args) => man::run(app, args),
         Command::Op(command) => op::dispatch(app, command),
         Command::Plan(args) => plan::run(app, args),
         Command::Resume(args) => resume::run(app, args),

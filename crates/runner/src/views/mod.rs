@@ -1,5 +1,7 @@
 //! What is shown, as data: JSON, YAML and tables come from the same values. Field names are stable.
 
+pub mod backup;
+pub mod config;
 pub mod drift;
 pub mod event;
 pub mod lock;

@@ -10,11 +10,15 @@
 
 mod bad_input;
 mod test_audit;
+mod test_backup;
 mod test_check;
+mod test_completions;
+mod test_config;
 mod test_doctor;
 mod test_events;
 mod test_examples;
 mod test_house;
+mod test_man;
 mod test_op;
 mod test_output;
 mod test_plan;

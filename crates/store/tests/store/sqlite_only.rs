@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use sloth_core::actor::Actor;
 use sloth_core::clock::FixedClock;
 use sloth_core::digest::Blob;
 use sloth_core::id::RunId;
 use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
 use sloth_core::store::{CommitError, Intent, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
 use sloth_core::version::Version;
-use sloth_store::{Location, OpenOptions, SqliteStore};
+use sloth_store::{Location, OpenOptions, RestoreRequest, Restored, SqliteStore};
 use sloth_testkit::store_laws::{self as laws, Fixture, change, export, intent, made, record, request};
 
 use crate::support::{clock, fixture, options, place};
@@ -304,6 +305,127 @@ fn a_backup_is_whole_and_never_overwrites() {
     assert_eq!(names, ["copy.db"]);
     assert_eq!(export(&open(&to, &f.clock).unwrap()), export(&*f.store));
     assert!(store.backup(&dir.path().join("no/such/dir.db")).is_err());
+}
+
+/// Puts a copy back, keeping what is there as `kept`.
+fn restore(path: &Path, from: &Path, kept: &Path, clock: &Arc<FixedClock>) -> Result<Restored, StoreError> {
+    let request = RestoreRequest {
+        from,
+        keep: kept,
+        actor: &Actor::named("ann"),
+        arguments: &["backup".to_owned(), "restore".to_owned()],
+        clock: Arc::clone(clock) as _,
+    };
+    sloth_store::restore(&Location::file(path), &request)
+}
+
+/// An export without the operation that tells of the restore.
+fn without_restore(store: &dyn Store) -> serde_json::Value {
+    let mut value: serde_json::Value = serde_json::from_str(&export(store)).unwrap();
+    let operations = value["operations"].as_array_mut().unwrap();
+    assert_eq!(operations[0]["verb"], "backup restore");
+    operations.remove(0);
+    value
+}
+
+#[test]
+fn what_is_restored_is_what_was_copied() {
+    let (dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    f.store.leases().release(&lease).unwrap();
+    let copy = dir.path().join("copy.db");
+    let info = f.store.backups().backup_create(&copy).unwrap();
+    assert_eq!(info.stacks, [("web".to_owned(), Version(1))]);
+    assert!(info.sealed && info.last.is_some_and(|o| o.seq == 2));
+    assert_eq!(sloth_store::verify(&copy, Arc::clone(&f.clock) as _).unwrap().digest, info.digest);
+    let then: serde_json::Value = serde_json::from_str(&export(&*f.store)).unwrap();
+    let lease = f.store.leases().acquire(&request(&s.id, "next"), &|| false).unwrap();
+    write(&*f.store, &lease, 2).unwrap();
+    write(&*f.store, &lease, 3).unwrap();
+    f.store.leases().release(&lease).unwrap();
+    let now = export(&*f.store);
+    let kept = dir.path().join("kept.db");
+    // Whoever has it open meanwhile sees the restored content, too.
+    let done = restore(&path, &copy, &kept, &f.clock).unwrap();
+    assert_eq!(done.operation, 3);
+    assert_eq!(without_restore(&*f.store), then);
+    assert_eq!(export(&open(&kept, &f.clock).unwrap()), now);
+    let store = open(&path, &f.clock).unwrap();
+    assert_eq!(without_restore(&store), then);
+    assert_eq!(severe(&store), Vec::<String>::new());
+    // The mark accepts it: writing goes on.
+    let lease = store.leases().acquire(&request(&s.id, "next"), &|| false).unwrap();
+    assert_eq!(write(&store, &lease, 4).unwrap(), Some(Version(2)));
+    store.leases().release(&lease).unwrap();
+    // And back again, into a place where there is nothing.
+    let elsewhere = dir.path().join("new/stacks.db");
+    assert_eq!(restore(&elsewhere, &kept, &dir.path().join("none"), &f.clock).unwrap().kept, None);
+    assert_eq!(without_restore(&open(&elsewhere, &f.clock).unwrap()).to_string(), now);
+    let left: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|n| n.contains(".restore") || n.contains(".part"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_lease_from_before_a_restore_cannot_write_after_it() {
+    let (dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    let copy = dir.path().join("copy.db");
+    f.store.backups().backup_create(&copy).unwrap();
+    // Nothing is taken from under somebody who works.
+    match restore(&path, &copy, &dir.path().join("kept.db"), &f.clock) {
+        Err(StoreError::Busy { why, .. }) => assert!(why.contains("holds stack `web`"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!dir.path().join("kept.db").exists());
+    // A holder that was paused until its lease ran out, and goes on after the restore.
+    f.clock.advance(Duration::from_secs(3600));
+    let granted = lease.fence;
+    restore(&path, &copy, &dir.path().join("kept.db"), &f.clock).unwrap();
+    let written = write(&*f.store, &lease, 2);
+    assert!(matches!(written, Err(CommitError::Fenced { .. })), "{written:?}");
+    assert!(matches!(f.store.leases().renew(&lease), Err(LeaseError::Lost)));
+    let store = open(&path, &f.clock).unwrap();
+    assert_eq!(store.view().unwrap().stack_get(&s.id).unwrap().unwrap().head, Version(1));
+    let next = store.leases().acquire(&request(&s.id, "next"), &|| false).unwrap();
+    assert!(next.fence > granted, "{:?} after {granted:?}", next.fence);
+    assert!(matches!(write(&*f.store, &lease, 3), Err(CommitError::Fenced { .. })));
+    assert_eq!(write(&store, &next, 4).unwrap(), Some(Version(2)));
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_refused() {
+    let (dir, path, f) = placed();
+    let (_, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    f.store.leases().release(&lease).unwrap();
+    let copy = dir.path().join("copy.db");
+    f.store.backups().backup_create(&copy).unwrap();
+    let whole = std::fs::read(&copy).unwrap();
+    let before = export(&*f.store);
+    let kept = dir.path().join("kept.db");
+    for at in (0..whole.len()).step_by(whole.len() / 40).chain([whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&copy, &bytes).unwrap();
+        let verified = sloth_store::verify(&copy, Arc::clone(&f.clock) as _);
+        assert!(matches!(verified, Err(StoreError::Damaged { .. })), "{at}: {verified:?}");
+        let restored = restore(&path, &copy, &kept, &f.clock);
+        assert!(matches!(restored, Err(StoreError::Damaged { .. })), "{at}: {restored:?}");
+    }
+    assert!(!kept.exists());
+    assert_eq!(export(&*f.store), before);
+    std::fs::write(&copy, &whole[..whole.len() / 2]).unwrap();
+    std::fs::remove_file(beside(&copy, ".sha256")).unwrap();
+    assert!(sloth_store::verify(&copy, Arc::clone(&f.clock) as _).is_err());
+    std::fs::write(&copy, &whole).unwrap();
+    assert!(!sloth_store::verify(&copy, Arc::clone(&f.clock) as _).unwrap().sealed);
+    restore(&path, &copy, &kept, &f.clock).unwrap();
 }
 
 #[test]
