@@ -21,10 +21,12 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, Found, failed};
 use crate::location::Location;
 use crate::sqlite::{OpenOptions, SqliteStore};
-use crate::{mark, operations};
+use crate::{mark, operations, process};
 
 /// Pages carried over at a time.
 const PAGES_PER_STEP: i32 = 4096;
+/// Between the name of a database and the id of the process that restores it.
+const LEFT: &str = ".restore-";
 /// How far fences jump. Fences granted between the look at the old database and its replacement stay below.
 const FENCES: u64 = 1 << 20;
 
@@ -199,7 +201,8 @@ fn restore_file(path: &Path, request: &RestoreRequest<'_>) -> Outcome<Restored> 
             None
         }
     };
-    let temporary = files::beside(&path, &format!(".restore-{}", std::process::id()));
+    remove_left(&path);
+    let temporary = files::beside(&path, &format!("{LEFT}{}", std::process::id()));
     let done = fetch(&temporary, request).and_then(|()| {
         let kept = match &present {
             Some(store) => Some(store.backup_create(request.keep)?),
@@ -216,6 +219,20 @@ fn restore_file(path: &Path, request: &RestoreRequest<'_>) -> Outcome<Restored> 
         let _ = files::remove(&files::beside(&temporary, suffix));
     }
     done
+}
+
+/// Removes what restores left that were killed: each has the id of its process in its name. Failing is harmless.
+fn remove_left(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let prefix = format!("{}{LEFT}", name.to_string_lossy());
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|n| n.strip_prefix(&prefix));
+        let pid = rest.and_then(|rest| rest.split('-').next()).and_then(|digits| digits.parse().ok());
+        if pid.is_some_and(|pid| process::is_gone(pid, 0)) {
+            let _ = files::remove(&entry.path());
+        }
+    }
 }
 
 /// Copies the copy, and checks what will be used and not what it was made from.

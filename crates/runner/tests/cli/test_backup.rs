@@ -43,6 +43,9 @@ fn copies_without_a_name_have_the_date_and_are_private() {
     assert_eq!((&shown["stacks"][0]["name"], &shown["sha256_compared"]), (&"site".into(), &true.into()));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    env.expect(0, &["backup", "create"]);
+    env.expect(0, &["backup", "create"]);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 6, "three, each with its digest");
     let before: Vec<u8> = std::fs::read(&path).unwrap();
     env.expect(0, &["backup", "verify", path.to_str().unwrap()]);
     assert_eq!(std::fs::read(&path).unwrap(), before);

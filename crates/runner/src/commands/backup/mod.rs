@@ -49,7 +49,18 @@ fn default_file(database: &Path, now: Timestamp, suffix: &str) -> PathBuf {
         date.split('.').next().unwrap_or(&date).chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let date = date.trim_end_matches('Z');
     let stem = database.file_stem().unwrap_or_default().to_string_lossy();
-    parent.join("backups").join(format!("{stem}-{date}Z{suffix}.db"))
+    let named = |more: &str| parent.join("backups").join(format!("{stem}-{date}Z{suffix}{more}.db"));
+    let taken = |path: &PathBuf| {
+        let mut seal = path.clone().into_os_string();
+        seal.push(".sha256");
+        [path.as_os_str(), &seal].iter().any(|name| std::fs::symlink_metadata(name).is_ok())
+    };
+    // Several within one second are told apart by a number.
+    let first = named("");
+    if !taken(&first) {
+        return first;
+    }
+    (2..1000).map(|n| named(&format!("-{n}"))).find(|path| !taken(path)).unwrap_or(first)
 }
 
 /// Makes the directory of a default file.
