@@ -1,5 +1,6 @@
 //! What is shown, as data: JSON, YAML and tables come from the same values. Field names are stable.
 
+pub mod deps;
 pub mod drift;
 pub mod lock;
 pub mod operation;
