@@ -1,4 +1,4 @@
-//! The few files besides the database: ids of locks and saved plans are written whole or not at all, and what a person
+//! The few files besides the database: ids of locks, saved plans and pictures are written whole or not at all, and what a person
 //! names is read with a limit.
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -42,10 +42,23 @@ pub enum Flush {
 pub fn write_private(path: &Path, content: &[u8], flush: Flush) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    replace(path, content, flush, 0o600)
+}
+
+/// Writes a file a person asked for, as readable as the user's mask says, replacing what was there in one step.
+///
+/// # Errors
+/// The system's; `NotFound` when its directory is not there. Nothing was replaced then.
+pub fn write_public(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, Flush::Later, 0o666)
+}
+
+fn replace(path: &Path, content: &[u8], flush: Flush, mode: u32) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = parent.join(name);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     let written = file.write_all(content).and_then(|()| match flush {
         Flush::Now => file.sync_all(),
         Flush::Later => Ok(()),

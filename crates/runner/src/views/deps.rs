@@ -4,6 +4,7 @@ use serde::Serialize;
 use sloth_core::deps::{Circle, Dependencies, Edge, Kind};
 use sloth_core::stack::Stack;
 
+use crate::draw::{Drawing, tree};
 use crate::out::{Human, Page, escape, words};
 
 /// The resources of a stack as recorded, and what they need of each other.
@@ -269,5 +270,59 @@ impl Human for OrderView {
             words::len(&self.order, "resource"),
             words::len(&self.groups, "group")
         ));
+    }
+}
+
+/// One node.
+#[derive(Debug, Serialize)]
+struct NodeView {
+    address: String,
+    missing: bool,
+}
+
+/// One edge.
+#[derive(Debug, Serialize)]
+struct EdgeView {
+    from: String,
+    to: String,
+    kind: &'static str,
+    cycle: bool,
+}
+
+/// What is drawn: a tree for people, nodes and edges for programs.
+#[derive(Debug, Serialize)]
+pub struct GraphView<'a> {
+    stack: String,
+    stack_id: String,
+    nodes: Vec<NodeView>,
+    edges: Vec<EdgeView>,
+    #[serde(skip)]
+    drawing: &'a Drawing,
+}
+
+impl<'a> GraphView<'a> {
+    /// From a drawing.
+    pub fn new(stack: &Stack, drawing: &'a Drawing) -> Self {
+        let name = |at: usize| drawing.nodes[at].name.clone();
+        let edges = drawing.edges.iter().map(|e| EdgeView {
+            from: name(e.from),
+            to: name(e.to),
+            kind: e.line.as_str(),
+            cycle: e.circle,
+        });
+        let nodes = drawing.nodes.iter().map(|n| NodeView { address: n.name.clone(), missing: n.missing });
+        Self {
+            stack: stack.name.clone(),
+            stack_id: stack.id.to_string(),
+            nodes: nodes.collect(),
+            edges: edges.collect(),
+            drawing,
+        }
+    }
+}
+
+impl Human for GraphView<'_> {
+    fn human(&self, page: &mut Page) {
+        tree::draw(self.drawing).lines().for_each(|line| page.raw(line));
     }
 }

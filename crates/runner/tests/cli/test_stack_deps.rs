@@ -98,3 +98,53 @@ fn a_stack_without_resources_has_nothing_to_show() {
     }
     insta::assert_snapshot!(env.story());
 }
+
+#[test]
+fn graphs_are_drawn_in_several_languages() {
+    let env = ran("app.sloth", APP);
+    env.tell(&["stack", "deps", "graph", "app"]);
+    env.tell(&["stack", "deps", "graph", "app", "--format", "mermaid"]);
+    env.tell(&["stack", "deps", "graph", "app", "--format", "dot"]);
+    env.tell(&["stack", "deps", "graph", "app", "--format", "bmp"]);
+    env.tell(&["stack", "deps", "graph", "app", "--output", "app.bmp"]);
+    env.tell(&["stack", "deps", "graph", "app", "--output", "no/such/dir.dot"]);
+    env.tell(&["stack", "deps", "graph", "app", "--format", "dot", "-o", "json"]);
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn a_graph_goes_into_a_file_in_one_step() {
+    let env = ran("app.sloth", APP);
+    let stdout = |format: &str| env.expect(0, &["stack", "deps", "graph", "app", "--format", format]).stdout;
+    env.write("app.mmd", "old");
+    for (file, format) in [("app.mmd", "mermaid"), ("app.DOT", "dot"), ("app.txt", "tree")] {
+        let ran = env.expect(0, &["stack", "deps", "graph", "app", "--output", file]);
+        assert!(ran.stdout.is_empty() && ran.stderr == format!("drawn as `{file}`\n"), "{}", ran.text());
+        assert_eq!(env.read(file), stdout(format));
+    }
+    env.expect(0, &["stack", "deps", "graph", "app", "-o", "plain", "--format", "dot"]);
+    assert_eq!(env.read("plain"), stdout("dot"));
+    let left: Vec<_> = std::fs::read_dir(env.work()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{left:?}");
+    std::fs::create_dir(env.path("dir.dot")).unwrap();
+    let refused = env.expect(1, &["stack", "deps", "graph", "app", "--output", "dir.dot"]);
+    assert!(refused.says("could not write the picture to `dir.dot`"), "{}", refused.text());
+}
+
+#[test]
+fn nodes_and_edges_are_data_too() {
+    let env = ran("round.sloth", ROUND);
+    let graph = json(&env, 0, &["stack", "deps", "graph", "round"]);
+    assert_eq!(graph["nodes"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        graph["edges"][0],
+        serde_json::json!({"from": "thing:0-waits", "to": "thing:a", "kind": "explicit", "cycle": false})
+    );
+    assert_eq!(graph["edges"].as_array().unwrap().iter().filter(|e| e["cycle"] == true).count(), 4);
+    // Before the command's name it says the same.
+    let first = env.expect(0, &["-o", "json", "stack", "deps", "graph", "round"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&first.stdout).unwrap(), graph);
+    let yaml = env.expect(0, &["stack", "deps", "graph", "round", "--output", "yaml"]);
+    assert!(yaml.stdout.starts_with("format: sloth-runner/1\n"), "{}", yaml.text());
+    assert!(env.expect(0, &["stack", "deps", "graph", "round"]).says("thing:own (explicit, circle"));
+}

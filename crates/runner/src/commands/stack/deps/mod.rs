@@ -1,6 +1,7 @@
 //! `stack deps`: one file per verb.
 
 pub mod check;
+pub mod graph;
 pub mod order;
 pub mod show;
 
@@ -20,6 +21,8 @@ pub enum Command {
     /// Look for circles, and for dependencies that are not there
     #[command(visible_alias = "analyze")]
     Check(check::Args),
+    /// Draw what depends on what
+    Graph(graph::Args),
     /// Show in which order resources are made, and which may run in parallel
     Order(order::Args),
     /// Show what each resource depends on, and what needs it
@@ -33,6 +36,7 @@ pub enum Command {
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Check(args) => check::run(app, args),
+        Command::Graph(args) => graph::run(app, args),
         Command::Order(args) => order::run(app, args),
         Command::Show(args) => show::run(app, args),
     }
