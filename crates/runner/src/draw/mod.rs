@@ -1,7 +1,10 @@
 //! Pictures of dependencies, drawn by the program itself: from what resources need to text, SVG and PNG.
 
 pub mod dot;
+pub mod layout;
 pub mod mermaid;
+pub mod png;
+pub mod svg;
 pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};

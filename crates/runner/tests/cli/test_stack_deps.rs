@@ -148,3 +148,24 @@ fn nodes_and_edges_are_data_too() {
     assert!(yaml.stdout.starts_with("format: sloth-runner/1\n"), "{}", yaml.text());
     assert!(env.expect(0, &["stack", "deps", "graph", "round"]).says("thing:own (explicit, circle"));
 }
+
+#[test]
+fn pictures_are_drawn_without_other_programs() {
+    let env = ran("round.sloth", ROUND);
+    env.expect(0, &["stack", "deps", "graph", "round", "--output", "round.svg"]);
+    let svg = env.read("round.svg");
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+    for name in ["thing:a", "thing:b", "thing:c", "thing:own", "thing:0-waits"] {
+        assert!(svg.contains(&format!(">{name}</text>")), "{name}");
+    }
+    assert_eq!(env.expect(0, &["stack", "deps", "graph", "round", "--format", "svg"]).stdout, svg);
+
+    env.expect(0, &["stack", "deps", "graph", "round", "--output", "round.png"]);
+    let png = std::fs::read(env.path("round.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    let size = format!(" width=\"{}\" height=\"{}\" ", side(16), side(20));
+    assert!(svg.contains(&size), "{size}");
+    let piped = env.command().args(["stack", "deps", "graph", "round", "--format", "png"]).output().unwrap();
+    assert!(piped.status.success() && piped.stdout == png);
+}

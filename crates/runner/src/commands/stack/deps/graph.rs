@@ -25,15 +25,19 @@ enum Picture {
     /// For Graphviz
     #[value(alias = "gv")]
     Dot,
+    /// A picture that scales
+    Svg,
+    /// A picture of points
+    Png,
 }
 
 /// Draw what depends on what
 ///
 /// Arrows lead to what is needed. The program draws by itself and needs no other. With `-o json` or `-o yaml` it writes
-/// the nodes and edges instead.
+/// the nodes and edges instead. A PNG shows letters outside ASCII as boxes; all other formats keep them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  sloth-runner stack deps graph production\n  sloth-runner stack deps graph production --format mermaid\n  sloth-runner stack deps graph production --output production.dot"
+    after_help = "Example:\n  sloth-runner stack deps graph production\n  sloth-runner stack deps graph production --format mermaid\n  sloth-runner stack deps graph production --output production.svg"
 )]
 pub struct Args {
     /// Stack
@@ -77,18 +81,24 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let deps = load(app, &args.stack)?;
     let drawing = Drawing::new(&deps);
     let drawn = match picture {
+        Picture::Png if file.is_none() && app.out.is_terminal() => {
+            return Err(CommandError::usage("a PNG is not for a terminal; nothing was written")
+                .hint("name a file for it: `--output FILE`"));
+        }
         Picture::Tree if file.is_none() => {
             app.out.show(&GraphView::new(&deps.stack, &drawing));
             return Ok(Exit::Ok);
         }
-        Picture::Tree => draw::tree::draw(&drawing),
-        Picture::Mermaid => draw::mermaid::draw(&drawing),
-        Picture::Dot => draw::dot::draw(&drawing),
+        Picture::Tree => draw::tree::draw(&drawing).into_bytes(),
+        Picture::Mermaid => draw::mermaid::draw(&drawing).into_bytes(),
+        Picture::Dot => draw::dot::draw(&drawing).into_bytes(),
+        Picture::Svg => draw::svg::draw(&draw::layout::place(&drawing)).into_bytes(),
+        Picture::Png => draw::png::draw(&draw::layout::place(&drawing)).map_err(unpaintable)?,
     };
     match file {
-        None => app.out.data(&drawn),
+        None => app.out.bytes(&drawn),
         Some(path) => {
-            files::write_public(path, drawn.as_bytes()).map_err(|e| {
+            files::write_public(path, &drawn).map_err(|e| {
                 let says = format!("could not write the picture to `{}`", path.display());
                 CommandError::new(Exit::Failed, says).system(&e)
             })?;
@@ -96,6 +106,19 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         }
     }
     Ok(Exit::Ok)
+}
+
+fn unpaintable(why: draw::png::Unpaintable) -> CommandError {
+    match why {
+        draw::png::Unpaintable::TooLarge => CommandError::new(
+            Exit::Failed,
+            "the PNG would have more than 64 million points; nothing was written",
+        )
+        .hint("draw it as SVG, which scales: `--format svg`"),
+        draw::png::Unpaintable::Encoder(why) => {
+            CommandError::new(Exit::Failed, "could not encode the PNG; nothing was written").cause(why)
+        }
+    }
 }
 
 fn by_name(path: &Path) -> Result<Picture, CommandError> {
