@@ -17,6 +17,7 @@ pub mod change;
 pub mod clock;
 pub mod command;
 pub mod decide;
+pub mod deps;
 pub mod desired;
 pub mod diff;
 pub mod digest;

@@ -42,8 +42,12 @@ pub struct App {
 impl App {
     /// Opens nothing yet. `arguments` go to the operation log.
     pub fn new(globals: Globals, arguments: Vec<String>) -> Self {
-        let out =
-            Out::new(globals.output, globals.quiet, globals.verbose > 0 || globals.debug, globals.no_color);
+        let out = Out::new(
+            globals.output.format(),
+            globals.quiet,
+            globals.verbose > 0 || globals.debug,
+            globals.no_color,
+        );
         Self {
             out,
             globals,

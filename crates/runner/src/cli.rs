@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::builder::{EnumValueParser, TypedValueParser as _};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
 use crate::app::App;
 use crate::commands;
@@ -49,13 +50,13 @@ pub struct Globals {
         short,
         long,
         global = true,
-        value_enum,
-        default_value_t,
+        value_parser = EnumValueParser::<Format>::new().map(Output::As),
+        default_value = "table",
         value_name = "FORMAT",
         hide_possible_values = true,
         help = "How data is written: table, json or yaml"
     )]
-    pub output: Format,
+    pub output: Output,
     /// Never use colour
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -80,6 +81,41 @@ pub struct Globals {
     /// Name to act under, shown as creator and lock holder [default: the user]
     #[arg(long = "as", global = true, value_name = "NAME", value_parser = parse::named)]
     pub as_name: Option<String>,
+}
+
+/// What `--output` says. Where a command makes a file, the flag may name it; everywhere else it takes formats only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// How data is written to standard output.
+    As(Format),
+    /// A file.
+    File(PathBuf),
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::As(Format::default())
+    }
+}
+
+impl Output {
+    /// How data is written.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::As(format) => *format,
+            Self::File(_) => Format::default(),
+        }
+    }
+    /// A format when it is the name of one, else a file.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn file_or_format(text: &str) -> Result<Self, String> {
+        Ok(match Format::from_str(&parse::named(text)?, false) {
+            Ok(format) => Self::As(format),
+            Err(_) => Self::File(PathBuf::from(text)),
+        })
+    }
 }
 
 /// What to do.

@@ -13,7 +13,7 @@ pub enum Exit {
     Differs,
     /// Somebody else holds the stack or the database.
     Locked,
-    /// A file is not valid.
+    /// A file is not valid, or what is recorded has no order.
     Invalid,
     /// What it rests on has moved, or it contradicts what is there.
     Conflict,
@@ -67,7 +67,11 @@ pub const DOCUMENTED: &[(Exit, &str, &str)] = &[
         "locked",
         "Somebody else holds the stack, or keeps the database busy; trying again later may help",
     ),
-    (Exit::Invalid, "invalid", "A workflow, values, configuration or plan file is not valid"),
+    (
+        Exit::Invalid,
+        "invalid",
+        "A workflow, values, configuration or plan file is not valid, or resources depend on each other in a circle",
+    ),
     (
         Exit::Conflict,
         "stale or conflicting",

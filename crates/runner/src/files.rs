@@ -1,4 +1,4 @@
-//! The few files besides the database: ids of locks, saved plans and manual pages are written whole or not at all, and what a person
+//! The few files besides the database: ids of locks, saved plans, manual pages and pictures are written whole or not at all, and what a person
 //! names is read with a limit.
 
 use std::fs::{DirBuilder, OpenOptions};

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod complete;
 mod config;
+mod draw;
 mod env;
 mod error;
 mod exit;

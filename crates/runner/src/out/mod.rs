@@ -111,7 +111,8 @@ impl Out {
         self.bytes(text.as_bytes());
     }
 
-    fn bytes(&self, bytes: &[u8]) {
+    /// Writes raw data that need not be text.
+    pub fn bytes(&self, bytes: &[u8]) {
         let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if failure.is_some() {
             return;
@@ -202,6 +203,11 @@ impl Out {
     /// Can nothing be written any more?
     pub fn closed(&self) -> bool {
         self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+
+    /// Is standard output a terminal?
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Is it for people?

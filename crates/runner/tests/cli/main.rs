@@ -26,6 +26,7 @@ mod test_readme;
 mod test_resume;
 mod test_run;
 mod test_stack;
+mod test_stack_deps;
 mod test_stack_drift;
 mod test_stack_lock;
 mod test_stack_snapshot;

@@ -189,3 +189,14 @@ fn what_people_wrote_cannot_drive_the_terminal() {
     assert_eq!(code, 1);
     assert!(!text.contains("\u{1b}[2J") && !text.contains("\u{1b}]") && !text.contains('\u{7}'), "{text:?}");
 }
+
+#[test]
+fn a_png_is_not_for_a_terminal() {
+    let env = site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    let graph = ["stack", "deps", "graph", "site", "--format"];
+    let (text, code) = on(100, &env, &[&graph[..], &["png"]].concat(), &[], &[]);
+    assert!(code == 2 && !text.contains("PNG\r\n") && text.contains("name a file"), "{text:?}");
+    let (text, code) = on(100, &env, &[&graph[..], &["svg"]].concat(), &[], &[]);
+    assert!(code == 0 && text.contains("</svg>"), "{text:?}");
+}

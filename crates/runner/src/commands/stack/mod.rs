@@ -1,6 +1,7 @@
 //! `stack`: one file per verb.
 
 pub mod delete;
+pub mod deps;
 pub mod destroy;
 pub mod drift;
 pub mod events;
@@ -24,6 +25,9 @@ use crate::exit::Exit;
 pub enum Command {
     /// Forget a stack's record; the real resources stay
     Delete(delete::Args),
+    /// See what a stack's resources need of each other
+    #[command(subcommand)]
+    Deps(deps::Command),
     /// Remove a stack's real resources, then its record
     Destroy(destroy::Args),
     /// Find and repair what moved away from the record
@@ -59,6 +63,7 @@ pub enum Command {
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Delete(args) => delete::run(app, args),
+        Command::Deps(command) => deps::dispatch(app, command),
         Command::Destroy(args) => destroy::run(app, args),
         Command::Drift(args) => drift::dispatch(app, args),
         Command::Events(args) => events::run(app, args),

@@ -1,0 +1,31 @@
+//! `stack deps check`
+
+use super::load;
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::deps::CheckView;
+
+/// Look for circles, and for dependencies that are not there
+///
+/// Ends with exit code 5 when resources depend on each other in a circle. A dependency on what the stack does not hold is
+/// told, and is no failure.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner stack deps check production\n  sloth-runner stack deps check production -o json"
+)]
+pub struct Args {
+    /// Stack
+    #[arg(value_name = "STACK")]
+    stack: String,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such stack, or the store failed.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let view = CheckView::new(&load(app, &args.stack)?);
+    app.out.show(&view);
+    Ok(if view.is_valid() { Exit::Ok } else { Exit::Invalid })
+}

@@ -1,0 +1,60 @@
+//! `stack deps`: one file per verb.
+
+pub mod check;
+pub mod graph;
+pub mod order;
+pub mod show;
+
+use clap::Subcommand;
+use sloth_core::address::Address;
+use sloth_core::deps::Dependencies;
+use sloth_core::store::VersionAt;
+
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::deps::StackDeps;
+
+/// See what a stack's resources need of each other
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look for circles, and for dependencies that are not there
+    #[command(visible_alias = "analyze")]
+    Check(check::Args),
+    /// Draw what depends on what
+    Graph(graph::Args),
+    /// Show in which order resources are made, and which may run in parallel
+    Order(order::Args),
+    /// Show what each resource depends on, and what needs it
+    Show(show::Args),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Check(args) => check::run(app, args),
+        Command::Graph(args) => graph::run(app, args),
+        Command::Order(args) => order::run(app, args),
+        Command::Show(args) => show::run(app, args),
+    }
+}
+
+/// Reads what the resources of a stack need of each other.
+///
+/// # Errors
+/// There is no such stack, or the store failed.
+pub fn load(app: &App, name: &str) -> Result<StackDeps, CommandError> {
+    let view = app.view()?;
+    let stack = app.stack(&*view, name)?;
+    let mut records: Vec<(Address, Vec<String>)> = Vec::new();
+    view.resource_texts(&stack.id, VersionAt::Head, &mut |r| {
+        records.push((r.address, r.options.depends_on));
+    })?;
+    let items: Vec<(&Address, &[String])> = records.iter().map(|(a, d)| (a, d.as_slice())).collect();
+    let graph = Dependencies::build(&items);
+    let names = records.iter().map(|(address, _)| address.to_string()).collect();
+    Ok(StackDeps { stack, names, graph })
+}

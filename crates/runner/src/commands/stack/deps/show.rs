@@ -1,0 +1,48 @@
+//! `stack deps show`
+
+use sloth_core::address::Address;
+use sloth_core::suggest::nearest;
+use sloth_engine::EngineError;
+
+use super::load;
+use crate::app::App;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::views::deps::DepsView;
+
+/// Show what each resource depends on, and what needs it
+///
+/// A dependency is explicit when the resource names it in `depends_on`. It is inferred when it is the managed directory
+/// around the resource, or the file it is a part of.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner stack deps show production\n  sloth-runner stack deps show production file:/etc/motd"
+)]
+pub struct Args {
+    /// Stack
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// Only this resource, such as `file:/etc/motd` [default: all]
+    #[arg(value_name = "RESOURCE")]
+    resource: Option<Address>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such stack or resource, or the store failed.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let deps = load(app, &args.stack)?;
+    let only = match &args.resource {
+        None => None,
+        Some(address) => {
+            let address = address.to_string();
+            Some(deps.names.iter().position(|name| *name == address).ok_or_else(|| {
+                let nearest = nearest(&address, deps.names.iter().map(String::as_str)).map(str::to_owned);
+                EngineError::NoSuchResource { stack: deps.stack.name.clone(), address, nearest }
+            })?)
+        }
+    };
+    app.out.show(&DepsView::new(&deps, only));
+    Ok(Exit::Ok)
+}
