@@ -5,3 +5,4 @@ mod bench;
 mod disk;
 mod kill;
 mod locks;
+mod shared;
