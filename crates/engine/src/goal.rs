@@ -822,6 +822,13 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));
     }
+    if let Some(renamed) = operation.undo.get("renamed") {
+        let text = |name: &str| renamed.get(name).and_then(Value::as_str).unwrap_or_default();
+        let stack = ctx.store.view()?.stack_get(&StackId::from_stored(text("stack")))?;
+        let stack = stack.ok_or_else(|| refuse("its stack is gone"))?;
+        crate::stacks::rename_as(ctx, &stack, text("from"), Some(operation.seq))?;
+        return Ok(Undo::Done(format!("stack `{}` is called `{}` again", stack.name, text("from"))));
+    }
     if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
         return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);
     }

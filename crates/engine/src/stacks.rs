@@ -113,6 +113,37 @@ pub fn delete(ctx: &Context, stack: &Stack) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Gives a stack another name. One operation, undoable.
+///
+/// # Errors
+/// The name cannot be used or is taken, somebody holds the stack, or the store failed.
+pub fn rename(ctx: &Context, stack: &Stack, name: &str) -> Result<(), EngineError> {
+    rename_as(ctx, stack, name, None)
+}
+
+pub(crate) fn rename_as(
+    ctx: &Context,
+    stack: &Stack,
+    name: &str,
+    undoes: Option<u64>,
+) -> Result<(), EngineError> {
+    check_name(name)?;
+    if let StackMatch::One(found) = ctx.store.view()?.stack_find(name)?
+        && found.name == name
+    {
+        return Err(EngineError::StackExists(name.to_owned()));
+    }
+    let lease = HeldLease::take(ctx, &stack.id, "rename")?;
+    let verb = if undoes.is_some() { "undo" } else { "stack rename" };
+    let mut txn = ctx.store.begin(intent(ctx, stack, &lease, verb, Wait::Durable))?;
+    txn.stack_update(&Stack { name: name.to_owned(), updated_at: ctx.clock.now(), ..stack.clone() })?;
+    let message = format!("stack `{}` is called `{name}` now", stack.name);
+    txn.event_append(Some(&stack.id), &event(ctx, EventType::StackUpdated, &message))?;
+    let undo = serde_json::json!({ "renamed": { "stack": stack.id.as_str(), "from": stack.name } });
+    txn.commit(Seal::Operation(OperationRecord { undo, undoes }))?;
+    Ok(())
+}
+
 /// Makes a version on request, also when nothing changed since the last one.
 ///
 /// # Errors

@@ -112,3 +112,34 @@ fn files_made_for_a_line_or_a_block_go_with_it() {
     env.expect(0, &["stack", "destroy", "lines", "--yes"]);
     assert_eq!(read("out/one"), None);
 }
+
+#[test]
+fn a_stack_gets_another_name_and_its_old_one_back() {
+    let env = ran_site();
+    env.expect(0, &["stack", "new", "taken"]);
+    env.tell(&["stack", "rename", "site", "taken"]);
+    env.tell(&["stack", "rename", "site", "-x"]);
+    env.tell(&["stack", "rename", "site", "a/b"]);
+    env.tell(&["stack", "rename", "nobody", "x"]);
+    env.tell(&["stack", "rename", "site", "home"]);
+    env.expect(7, &["stack", "show", "site"]);
+    assert!(env.expect(0, &["stack", "resources", "home"]).says("page.txt"));
+    assert!(env.expect(0, &["stack", "history", "home"]).says("completed"));
+    env.expect(0, &["stack", "drift", "detect", "home"]);
+    let again = env.expect(0, &["run", "site.sloth", "--stack", "home", "--var", &crate::root(&env)]);
+    assert!(again.says("0 created"), "{}", again.text());
+    let renamed = || {
+        let log: serde_json::Value =
+            serde_json::from_str(&env.expect(0, &["op", "log", "-n", "0", "-o", "json"]).stdout).unwrap();
+        let found = log.as_array().unwrap().iter().find(|o| o["verb"] == "stack rename").unwrap();
+        found["seq"].to_string()
+    };
+    env.tell(&["undo", "--op", &renamed()]);
+    env.expect(0, &["stack", "show", "site"]);
+    env.expect(0, &["stack", "rename", "site", "home"]);
+    // Somebody else has the old name by now.
+    env.expect(0, &["stack", "new", "site"]);
+    env.tell(&["undo", "--op", &renamed()]);
+    env.expect(0, &["doctor"]);
+    insta::assert_snapshot!(env.story());
+}

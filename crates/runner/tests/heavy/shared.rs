@@ -66,11 +66,8 @@ fn heavy_readers_see_one_version_and_never_wait() {
                         assert_eq!(seen.len() as u64, resources);
                         let rev = &seen[0]["properties"]["rev"];
                         assert!(seen.iter().all(|r| r["properties"]["rev"] == *rev), "two versions at once");
-                        if *rev == 1 {
-                            old += 1
-                        } else {
-                            new += 1
-                        }
+                        old += u64::from(*rev == 1);
+                        new += u64::from(*rev != 1);
                         during += u64::from(before);
                     }
                     (old, new, during)

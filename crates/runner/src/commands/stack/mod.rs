@@ -10,6 +10,7 @@ pub mod list;
 pub mod lock;
 pub mod new;
 pub mod output;
+pub mod rename;
 pub mod resources;
 pub mod show;
 pub mod snapshot;
@@ -47,6 +48,8 @@ pub enum Command {
     /// Show what a stack offers to people and other stacks
     #[command(visible_alias = "outputs")]
     Output(output::Args),
+    /// Give a stack another name
+    Rename(rename::Args),
     /// List what a stack holds
     Resources(resources::Args),
     /// Show everything about a stack
@@ -72,6 +75,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Lock(command) => lock::dispatch(app, command),
         Command::New(args) => new::run(app, args),
         Command::Output(args) => output::run(app, args),
+        Command::Rename(args) => rename::run(app, args),
         Command::Resources(args) => resources::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(command) => snapshot::dispatch(app, command),
