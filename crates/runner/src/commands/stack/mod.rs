@@ -14,6 +14,7 @@ pub mod rename;
 pub mod resources;
 pub mod show;
 pub mod snapshot;
+pub mod state;
 
 use clap::Subcommand;
 
@@ -57,6 +58,9 @@ pub enum Command {
     /// Work with versions of a stack
     #[command(subcommand)]
     Snapshot(snapshot::Command),
+    /// Older words for `stack list`, `stack snapshot`, `stack drift` and `stack lock`
+    #[command(subcommand)]
+    State(state::Command),
 }
 
 /// Runs one.
@@ -79,5 +83,6 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Resources(args) => resources::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(command) => snapshot::dispatch(app, command),
+        Command::State(command) => state::dispatch(app, command),
     }
 }

@@ -12,6 +12,9 @@ use crate::exit::Exit;
 use crate::parse;
 use crate::views::lock::{LockDone, LockView};
 
+/// What a lock is for when nobody says so.
+pub const REASON: &str = "Manual lock via CLI";
+
 /// Lock a stack; only its owner can run it until the lock is released or ends
 ///
 /// The lock's id is kept for this user, so that the commands that follow are let in.
@@ -22,19 +25,19 @@ use crate::views::lock::{LockDone, LockView};
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
-    stack: String,
+    pub stack: String,
     /// Why
-    #[arg(long, value_name = "TEXT", default_value = "Manual lock via CLI")]
-    reason: String,
+    #[arg(long, value_name = "TEXT", default_value = REASON)]
+    pub reason: String,
     /// For whom [default: the user]
     #[arg(long, value_name = "NAME", value_parser = parse::named)]
-    locked_by: Option<String>,
+    pub locked_by: Option<String>,
     /// What for
     #[arg(long, value_name = "TEXT", default_value = "manual")]
-    operation: String,
+    pub operation: String,
     /// How long [default: `stacks.lock_timeout`, else 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
-    ttl: Option<Duration>,
+    pub ttl: Option<Duration>,
 }
 
 /// Runs it.

@@ -19,10 +19,10 @@ use crate::{env, parse, person};
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
-    stack: String,
+    pub stack: String,
     /// Holder's name [default: the user, or the owner when the lock was taken by this user]
     #[arg(long, value_name = "NAME", value_parser = parse::named)]
-    unlocked_by: Option<String>,
+    pub unlocked_by: Option<String>,
 }
 
 /// Runs it.

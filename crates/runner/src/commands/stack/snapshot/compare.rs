@@ -16,13 +16,13 @@ use crate::views::version::ComparisonView;
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
-    stack: String,
+    pub stack: String,
     /// Older version; `v0` is the empty stack
     #[arg(value_name = "FROM")]
-    from: String,
+    pub from: String,
     /// Newer version
     #[arg(value_name = "TO")]
-    to: String,
+    pub to: String,
 }
 
 /// Runs it.

@@ -19,18 +19,18 @@ use crate::exit::Exit;
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
-    stack: String,
+    pub stack: String,
     /// Version: `5`, `v5` or `NAME@5`
     #[arg(value_name = "VERSION")]
-    version: String,
+    pub version: String,
     /// Only show what would be done
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Change the record alone; machines are not touched
     #[arg(long)]
-    state_only: bool,
+    pub state_only: bool,
     #[command(flatten)]
-    consent: Consent,
+    pub consent: Consent,
 }
 
 /// Runs it.
