@@ -830,7 +830,10 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         return Ok(Undo::Done(format!("stack `{}` is called `{}` again", stack.name, text("from"))));
     }
     if let Some(id) = operation.undo.get("created").and_then(Value::as_str) {
-        return undo_creation(ctx, &StackId::from_stored(id), operation.seq, &refuse);
+        return undo_creation(ctx, &StackId::from_stored(id), operation.seq, false, &refuse);
+    }
+    if let Some(id) = operation.undo.get("imported").and_then(Value::as_str) {
+        return undo_creation(ctx, &StackId::from_stored(id), operation.seq, true, &refuse);
     }
     let trashed = operation.undo.get("trashed").and_then(Value::as_str).map(StackId::from_stored);
     if let Some(id) = &trashed {
@@ -863,11 +866,15 @@ fn undo_creation(
     ctx: &Context,
     id: &StackId,
     seq: u64,
+    imported: bool,
     refuse: &dyn Fn(&str) -> EngineError,
 ) -> Result<Undo, EngineError> {
     let view = ctx.store.view()?;
     let stack = view.stack_get(id)?.ok_or_else(|| refuse("its stack is gone"))?;
-    if view.resource_count(id)? > 0 {
+    if imported && stack.head > Version(1) {
+        return Err(refuse("the stack has moved on since; delete it instead"));
+    }
+    if !imported && view.resource_count(id)? > 0 {
         return Err(refuse("the stack has resources by now; destroy it instead"));
     }
     drop(view);

@@ -143,3 +143,57 @@ fn a_stack_gets_another_name_and_its_old_one_back() {
     env.expect(0, &["doctor"]);
     insta::assert_snapshot!(env.story());
 }
+
+#[test]
+fn a_stack_is_carried_to_another_database() {
+    let env = ran_site();
+    env.write("site/notes.txt", "mine\n");
+    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    env.expect(0, &["stack", "export", "site", "site.json"]);
+    let exported = env.read("site.json");
+    assert_eq!(env.expect(0, &["stack", "export", "site"]).stdout, exported);
+    let other = env.path("other/stacks.db").display().to_string();
+    let there = |code, arguments: &[&str]| {
+        let mut all = vec!["--db", other.as_str()];
+        all.extend(arguments);
+        env.expect(code, &all)
+    };
+    let dry = there(0, &["stack", "import", "site.json", "--dry-run"]);
+    assert!(dry.says("3 resources, 1 output"), "{}", dry.text());
+    there(7, &["stack", "show", "site"]);
+    there(0, &["stack", "import", "site.json"]);
+    there(0, &["stack", "drift", "detect", "site"]);
+    let again = there(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    assert!(again.says("0 created, 0 updated"), "{}", again.text());
+    // What is there is what was taken, and the contents came along.
+    let line = |text: &str| {
+        text.lines().filter(|l| !l.contains("\"version\": ") && !l.contains("\"digest\": ")).count()
+    };
+    assert_eq!(line(&there(0, &["stack", "export", "site"]).stdout), line(&exported));
+    env.write("site/page.txt", "lost\n");
+    there(0, &["stack", "drift", "fix", "site", "--yes"]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    there(6, &["stack", "import", "site.json"]);
+    there(0, &["stack", "import", "site.json", "--name", "copy"]);
+    there(0, &["undo", "--yes"]);
+    there(7, &["stack", "show", "copy"]);
+    there(0, &["doctor"]);
+    for (from, to, why) in [
+        ("\"hello", "\"hullo", ""),
+        ("\"version\": 2", "\"version\": 3", "changed after it was written"),
+        ("sloth-runner-stack/1", "sloth-runner-stack/9", "which is not"),
+        ("\"resources\"", "\"sources\"", ""),
+    ] {
+        let forged = exported.replacen(from, to, 1);
+        if forged == exported {
+            continue;
+        }
+        env.write("forged.json", &forged);
+        let refused = there(5, &["stack", "import", "forged.json", "--name", "forged"]);
+        assert!(refused.says(why) && refused.says("nothing was changed"), "{why}: {}", refused.text());
+    }
+    env.write("forged.json", "[]");
+    there(5, &["stack", "import", "forged.json"]);
+    there(7, &["stack", "import", "missing.json"]);
+    there(7, &["stack", "show", "forged"]);
+}

@@ -5,7 +5,9 @@ pub mod deps;
 pub mod destroy;
 pub mod drift;
 pub mod events;
+pub mod export;
 pub mod history;
+pub mod import;
 pub mod list;
 pub mod lock;
 pub mod new;
@@ -36,8 +38,12 @@ pub enum Command {
     Drift(drift::Args),
     /// List the events of a stack, oldest first
     Events(events::Args),
+    /// Write a stack as JSON, for `stack import`
+    Export(export::Args),
     /// List the runs of a stack
     History(history::Args),
+    /// Make a stack of what `stack export` wrote
+    Import(import::Args),
     /// List all stacks
     List(list::Args),
     /// Keep others out of a stack
@@ -74,7 +80,9 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Destroy(args) => destroy::run(app, args),
         Command::Drift(args) => drift::dispatch(app, args),
         Command::Events(args) => events::run(app, args),
+        Command::Export(args) => export::run(app, args),
         Command::History(args) => history::run(app, args),
+        Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Lock(command) => lock::dispatch(app, command),
         Command::New(args) => new::run(app, args),

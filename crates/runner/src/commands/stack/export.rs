@@ -1,0 +1,62 @@
+//! `stack export`
+
+use std::path::PathBuf;
+
+use sloth_engine::transfer;
+
+use crate::app::App;
+use crate::commands::stack::snapshot::at_version;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::files::{self, Flush};
+use crate::out::words;
+use crate::views::transfer as document;
+
+/// Write a stack as JSON, for `stack import`
+///
+/// Records, outputs and the contents of files, secrets included. The history stays behind; `backup create` takes
+/// everything.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sloth-runner stack export production production.json\n  sloth-runner stack export production --at v3 > state.json"
+)]
+pub struct Args {
+    /// Stack
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// File, which only its owner may read [default: standard output]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such stack or version, the store failed, or the file cannot be written.
+pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
+    let view = app.view()?;
+    let stack = app.stack(&*view, &args.stack)?;
+    let at = at_version(&*view, &stack, args.at.as_deref())?;
+    drop(view);
+    let carried = transfer::export(&app.context(Some(&stack.name))?, &stack, at)?;
+    let (resources, missing) = (carried.resources.len(), carried.missing.len());
+    let text = document::write(carried)
+        .map_err(|e| CommandError::new(Exit::Failed, format!("`{}` cannot be written: {e}", stack.name)))?;
+    if missing > 0 {
+        let what = words::count(missing as u64, "content");
+        app.out.warn(&format!("{what} of files were never kept and are not in it"));
+    }
+    let Some(file) = &args.file else {
+        app.out.data(&text);
+        return Ok(Exit::Ok);
+    };
+    files::write_private(file, text.as_bytes(), Flush::Now).map_err(|e| {
+        CommandError::new(Exit::Failed, format!("could not write `{}`", file.display())).system(&e)
+    })?;
+    let what = words::count(resources as u64, "resource");
+    app.out.talk(&format!("stack `{}` with {what} written to `{}`", stack.name, file.display()));
+    Ok(Exit::Ok)
+}

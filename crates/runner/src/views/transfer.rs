@@ -1,0 +1,117 @@
+//! Stacks as `stack export` writes them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sloth_core::digest::{Blob, Digest};
+use sloth_core::output::Output;
+use sloth_core::recorded::Recorded;
+use sloth_core::value::{Map, Value};
+use sloth_core::version::Version;
+use sloth_engine::transfer::Carried;
+
+/// Format of [`Document`].
+const FORMAT: &str = "sloth-runner-stack/1";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: String,
+    stack: Head,
+    version: u64,
+    resources: Vec<Recorded>,
+    outputs: Vec<Output>,
+    /// Base64, by digest.
+    contents: BTreeMap<Digest, String>,
+    missing_contents: Vec<Digest>,
+    /// Of everything else, in canonical form.
+    digest: Digest,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    name: String,
+    description: String,
+    version: String,
+    workflow_file: Option<String>,
+    configuration: Map,
+    metadata: Map,
+}
+
+fn digest_of(whole: &Value) -> Digest {
+    let mut rest = whole.clone();
+    if let Value::Object(map) = &mut rest {
+        map.remove("digest");
+    }
+    Digest::of_value(&rest)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// Something in it cannot be written as JSON.
+pub fn write(carried: Carried) -> Result<String, serde_json::Error> {
+    let document = Document {
+        format: FORMAT.to_owned(),
+        stack: Head {
+            name: carried.name,
+            description: carried.description,
+            version: carried.version_label,
+            workflow_file: carried.workflow_file,
+            configuration: carried.configuration,
+            metadata: carried.metadata,
+        },
+        version: carried.version.0,
+        resources: carried.resources,
+        outputs: carried.outputs,
+        contents: carried.contents.iter().map(|b| (b.digest(), STANDARD.encode(b.bytes()))).collect(),
+        missing_contents: carried.missing,
+        digest: Digest::ZERO,
+    };
+    let mut whole = serde_json::to_value(&document)?;
+    whole["digest"] = serde_json::to_value(digest_of(&whole))?;
+    Ok(serde_json::to_string_pretty(&whole)? + "\n")
+}
+
+/// Reads such a text.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn read(text: &str) -> Result<Carried, String> {
+    let whole: Value = serde_json::from_str(text).map_err(|e| format!("it is not JSON: {e}"))?;
+    match whole.get("format").and_then(Value::as_str) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(format!("it has format `{other}`, which is not `{FORMAT}`")),
+        None => return Err(format!("it has no `format`, which would be `{FORMAT}`")),
+    }
+    let digest = digest_of(&whole);
+    let this: Document = serde_json::from_value(whole).map_err(|e| e.to_string())?;
+    if this.digest != digest {
+        return Err("it was changed after it was written".to_owned());
+    }
+    let mut contents = Vec::with_capacity(this.contents.len());
+    for (digest, text) in this.contents {
+        let bytes = STANDARD.decode(text).map_err(|e| format!("the content {}: {e}", digest.short()))?;
+        let blob = Blob::new(bytes);
+        if blob.digest() != digest {
+            return Err(format!("the content {} is another one", digest.short()));
+        }
+        contents.push(blob);
+    }
+    Ok(Carried {
+        name: this.stack.name,
+        description: this.stack.description,
+        version_label: this.stack.version,
+        workflow_file: this.stack.workflow_file,
+        configuration: this.stack.configuration,
+        metadata: this.stack.metadata,
+        version: Version(this.version),
+        resources: this.resources,
+        outputs: this.outputs,
+        contents,
+        missing: this.missing_contents,
+    })
+}
