@@ -1,3 +1,5 @@
+use sloth_testkit::env::TestEnv;
+
 use crate::{ran_site, root};
 
 #[test]
@@ -33,4 +35,76 @@ fn what_cannot_be_undone_says_why() {
     env.expect(0, &["undo", "--op", &number]);
     let ran = env.expect(1, &["undo", "--op", &number]);
     assert!(ran.says("was undone already"), "{}", ran.text());
+}
+
+/// Everything that is kept and everything on the machine, without numbers that only grow.
+fn picture(env: &TestEnv) -> String {
+    let plain = |text: &str| -> String {
+        let grows = |line: &&str| {
+            ["\"version\":", "\"digest\":", "\"updated_at\":"]
+                .iter()
+                .any(|key| line.trim_start().starts_with(key))
+        };
+        text.lines().filter(|line| !grows(line)).map(|line| format!("{line}\n")).collect()
+    };
+    let stacks: serde_json::Value =
+        serde_json::from_str(&env.expect(0, &["stack", "list", "-o", "json"]).stdout).unwrap();
+    let mut all = plain(&env.expect(0, &["state", "export"]).stdout);
+    for stack in stacks.as_array().unwrap() {
+        all += &plain(&env.expect(0, &["stack", "export", stack["name"].as_str().unwrap()]).stdout);
+    }
+    format!("{all}{:#?}", env.inventory(env.path("site")))
+}
+
+#[test]
+fn every_change_can_be_taken_back() {
+    let changed = |env: &TestEnv| {
+        env.write("site.sloth", &env.read("site.sloth").replace("hello", "goodbye"));
+    };
+    let edited = |env: &TestEnv| {
+        env.write("site/page.txt", "by hand\n");
+    };
+    let nothing = |_: &TestEnv| {};
+    let exported = |env: &TestEnv| {
+        env.expect(0, &["state", "export", "values.json"]);
+        env.expect(0, &["stack", "export", "site", "site.json"]);
+        env.expect(0, &["state", "set", "n", "7"]);
+    };
+    let two = |env: &TestEnv| {
+        changed(env);
+        env.expect(0, &["run", "site.sloth", "--var", &root(env)]);
+    };
+    type Before<'a> = &'a dyn Fn(&TestEnv);
+    let cases: &[(&[&str], Before<'_>)] = &[
+        (&["run", "site.sloth", "--var", "ROOT"], &changed),
+        (&["stack", "snapshot", "restore", "site", "v1", "--yes"], &two),
+        (&["stack", "destroy", "site", "--yes"], &nothing),
+        (&["stack", "delete", "site", "--force"], &nothing),
+        (&["stack", "new", "other"], &nothing),
+        (&["stack", "rename", "site", "home"], &nothing),
+        (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "drift", "accept", "site", "--yes"], &edited),
+        (&["state", "set", "n", "2"], &nothing),
+        (&["state", "set", "new", "2"], &nothing),
+        (&["state", "increment", "n"], &nothing),
+        (&["state", "delete", "n", "--yes"], &nothing),
+        (&["state", "clear", "--yes"], &nothing),
+        (&["state", "import", "values.json", "--replace"], &exported),
+    ];
+    for (command, before) in cases {
+        let env = ran_site();
+        env.expect(0, &["state", "set", "n", "1"]);
+        env.expect(0, &["state", "set", "text", "x", "--ttl", "1d"]);
+        before(&env);
+        let was = picture(&env);
+        let var = root(&env);
+        let command: Vec<&str> =
+            command.iter().map(|word| if *word == "ROOT" { var.as_str() } else { word }).collect();
+        env.expect(0, &command);
+        assert_ne!(picture(&env), was, "{command:?} changes nothing");
+        env.expect(0, &["undo", "--yes"]);
+        assert_eq!(picture(&env), was, "{command:?} was not taken back");
+        env.expect(0, &["doctor"]);
+        env.expect(0, &["audit", "verify"]);
+    }
 }
