@@ -6,6 +6,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::out::Out;
+
 /// Longest text that is read: values, configuration and plans are far smaller.
 const LONGEST: u64 = 256 << 20;
 
@@ -23,6 +27,23 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
         io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text"))
+    })
+}
+
+/// Reads a file that a person named to be taken in; `-` is standard input.
+///
+/// # Errors
+/// It is not there, not text, too long, or cannot be read.
+pub fn read_given(file: &Path) -> Result<String, CommandError> {
+    let path = if file == Path::new("-") { Path::new("/dev/stdin") } else { file };
+    read_text(path).map_err(|error| {
+        let exit = match error.kind() {
+            io::ErrorKind::NotFound => Exit::NotFound,
+            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => Exit::Invalid,
+            _ => Exit::Failed,
+        };
+        CommandError::new(exit, format!("could not read `{}`; nothing was changed", file.display()))
+            .system(&error)
     })
 }
 
@@ -75,6 +96,22 @@ fn write(path: &Path, content: &[u8], flush: Flush, dir_mode: u32, mode: u32) ->
 /// The system's.
 pub fn make_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Gives a text to a file that only its owner may read, or to standard output when none is named. `what` is it.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn give(out: &Out, file: Option<&Path>, text: &str, what: &str) -> Result<(), CommandError> {
+    let Some(file) = file else {
+        out.data(text);
+        return Ok(());
+    };
+    write_private(file, text.as_bytes(), Flush::Now).map_err(|e| {
+        CommandError::new(Exit::Failed, format!("could not write `{}`", file.display())).system(&e)
+    })?;
+    out.talk(&format!("{what} written to `{}`", file.display()));
+    Ok(())
 }
 
 /// Removes a file; one that is not there is fine.

@@ -14,7 +14,7 @@ use sloth_engine::values::{ImportReport, Imported};
 use super::resource::ResourceView;
 use super::{maybe_local, maybe_time, time};
 use crate::out::table::Table;
-use crate::out::{Human, Page, words};
+use crate::out::{Human, Page, escape, words};
 
 /// One entry.
 #[derive(Debug, Serialize)]
@@ -106,6 +106,15 @@ impl Human for KeyView {
         page.heading("Properties");
         let text = serde_json::to_string_pretty(self.resource.properties()).unwrap_or_default();
         page.block(2, &text);
+    }
+}
+
+/// A value and nothing else.
+pub struct Bare<'a>(pub &'a Value);
+
+impl Human for Bare<'_> {
+    fn human(&self, page: &mut Page) {
+        page.raw(&escape::lines(&words::value(self.0)));
     }
 }
 

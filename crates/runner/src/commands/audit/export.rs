@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::files::{self, Flush};
+use crate::files;
 use crate::out::words;
 
 /// Write the log of operations, one JSON object a line
@@ -35,13 +35,6 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         text.push_str(&line);
         text.push('\n');
     }
-    let Some(file) = &args.file else {
-        app.out.data(&text);
-        return Ok(Exit::Ok);
-    };
-    files::write_private(file, text.as_bytes(), Flush::Now).map_err(|e| {
-        CommandError::new(Exit::Failed, format!("could not write `{}`", file.display())).system(&e)
-    })?;
-    app.out.talk(&format!("{} written to `{}`", words::len(&log, "operation"), file.display()));
+    files::give(&app.out, args.file.as_deref(), &text, &words::len(&log, "operation"))?;
     Ok(Exit::Ok)
 }

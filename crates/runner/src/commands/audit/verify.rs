@@ -56,14 +56,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
 
 fn exported(file: &Path) -> Result<Vec<Operation>, CommandError> {
     let shown = file.display();
-    let text = files::read_text(file).map_err(|e| {
-        let exit = match e.kind() {
-            std::io::ErrorKind::NotFound => Exit::NotFound,
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::FileTooLarge => Exit::Invalid,
-            _ => Exit::Failed,
-        };
-        CommandError::new(exit, format!("could not read `{shown}`")).system(&e)
-    })?;
+    let text = files::read_given(file)?;
     let line = |(at, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|e| {
             CommandError::new(Exit::Invalid, format!("`{shown}:{}` is not an operation: {e}", at + 1))

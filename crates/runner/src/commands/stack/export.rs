@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::files::{self, Flush};
+use crate::files;
 use crate::out::words;
 use crate::views::transfer as document;
 
@@ -49,14 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         let what = words::count(missing as u64, "content");
         app.out.warn(&format!("{what} of files were never kept and are not in it"));
     }
-    let Some(file) = &args.file else {
-        app.out.data(&text);
-        return Ok(Exit::Ok);
-    };
-    files::write_private(file, text.as_bytes(), Flush::Now).map_err(|e| {
-        CommandError::new(Exit::Failed, format!("could not write `{}`", file.display())).system(&e)
-    })?;
-    let what = words::count(resources as u64, "resource");
-    app.out.talk(&format!("stack `{}` with {what} written to `{}`", stack.name, file.display()));
+    let what = format!("stack `{}` with {}", stack.name, words::count(resources as u64, "resource"));
+    files::give(&app.out, args.file.as_deref(), &text, &what)?;
     Ok(Exit::Ok)
 }

@@ -1,6 +1,6 @@
 //! `stack import`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sloth_engine::transfer;
 
@@ -36,15 +36,7 @@ pub struct Args {
 /// The file cannot be read or is not an export, the name is taken, or the store failed. Nothing was changed then.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let shown = args.file.display();
-    let path = if args.file == Path::new("-") { Path::new("/dev/stdin") } else { &args.file };
-    let text = files::read_text(path).map_err(|e| {
-        let exit = match e.kind() {
-            std::io::ErrorKind::NotFound => Exit::NotFound,
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::FileTooLarge => Exit::Invalid,
-            _ => Exit::Failed,
-        };
-        CommandError::new(exit, format!("could not read `{shown}`; nothing was changed")).system(&e)
-    })?;
+    let text = files::read_given(&args.file)?;
     let carried = document::read(&text).map_err(|why| {
         CommandError::new(Exit::Invalid, format!("`{shown}` cannot be imported: {why}; nothing was changed"))
     })?;

@@ -6,8 +6,9 @@ use crate::app::App;
 use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::out::{Format, Human, Page, escape, words};
+use crate::out::Format;
 use crate::views::stack::{Outputs, output_map};
+use crate::views::value::Bare;
 
 /// Show what a stack offers to people and other stacks
 ///
@@ -26,14 +27,6 @@ pub struct Args {
     /// As of this version [default: the newest]
     #[arg(long, value_name = "VERSION")]
     at: Option<String>,
-}
-
-struct Bare<'a>(&'a sloth_core::value::Value);
-
-impl Human for Bare<'_> {
-    fn human(&self, page: &mut Page) {
-        page.raw(&escape::lines(&words::value(self.0)));
-    }
 }
 
 /// Runs it.

@@ -6,7 +6,7 @@ use super::Agent;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::files::{self, Flush};
+use crate::files;
 use crate::out::words;
 use crate::views::value::Exported;
 
@@ -33,13 +33,6 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let values = app.view()?.value_list(Some(&args.agent.agent), &args.prefix)?;
     let text = Exported::new(&args.agent.agent, &values).to_text();
-    let Some(file) = &args.file else {
-        app.out.data(&text);
-        return Ok(Exit::Ok);
-    };
-    files::write_private(file, text.as_bytes(), Flush::Now).map_err(|e| {
-        CommandError::new(Exit::Failed, format!("could not write `{}`", file.display())).system(&e)
-    })?;
-    app.out.talk(&format!("{} written to `{}`", words::len(&values, "value"), file.display()));
+    files::give(&app.out, args.file.as_deref(), &text, &words::len(&values, "value"))?;
     Ok(Exit::Ok)
 }

@@ -4,8 +4,8 @@ use super::{Agent, no_value};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::out::{Format, Human, Page, escape, words};
-use crate::views::value::ValueView;
+use crate::out::Format;
+use crate::views::value::{Bare, ValueView};
 
 /// Print a value
 #[derive(Debug, clap::Args)]
@@ -16,15 +16,6 @@ pub struct Args {
     key: String,
     #[command(flatten)]
     agent: Agent,
-}
-
-/// A value and nothing else.
-pub struct Bare<'a>(pub &'a sloth_core::value::Value);
-
-impl Human for Bare<'_> {
-    fn human(&self, page: &mut Page) {
-        page.raw(&escape::lines(&words::value(self.0)));
-    }
 }
 
 /// Runs it.

@@ -4,12 +4,11 @@ use sloth_core::body::ValueChange;
 use sloth_engine::values::{self, Altered};
 
 use super::Agent;
-use super::get::Bare;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::out::Format;
-use crate::views::value::ValueView;
+use crate::views::value::{Bare, ValueView};
 
 /// Count a number up or down, whoever else does so at the same time
 ///
