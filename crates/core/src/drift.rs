@@ -53,3 +53,28 @@ pub struct Finding {
     /// What became of it.
     pub resolution: Resolution,
 }
+
+/// Something of a stack that people know is not as recorded, and do not want to hear of.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DriftIgnore {
+    /// Which resource.
+    pub address: Address,
+    /// Which of its attributes; `None` is the whole resource.
+    pub attribute: Option<String>,
+    /// Why, in somebody's words.
+    pub reason: String,
+    /// Who wanted it.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when; `None` is until it is taken back.
+    pub until: Option<Timestamp>,
+}
+
+impl DriftIgnore {
+    /// Does it still count?
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}

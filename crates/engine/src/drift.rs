@@ -17,6 +17,7 @@ use sloth_core::store::{Seal, VersionAt, Wait};
 
 use crate::context::Context;
 use crate::error::EngineError;
+use crate::ignores::Ignored;
 use crate::lease::HeldLease;
 use crate::scope_body::FUNCTIONS;
 
@@ -37,32 +38,49 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
-    /// Findings that are not as recorded.
+    /// Findings that are not as recorded and not ignored.
     #[must_use]
     pub fn drifted(&self) -> usize {
-        self.findings.iter().filter(|f| f.status == DriftStatus::Drifted).count()
+        self.findings.iter().filter(|f| is_open(f, DriftStatus::Drifted)).count()
     }
-    /// Findings that could not be read.
+    /// Findings that could not be read and are not ignored.
     #[must_use]
     pub fn unknown(&self) -> usize {
-        self.findings.iter().filter(|f| f.status == DriftStatus::Unknown).count()
+        self.findings.iter().filter(|f| is_open(f, DriftStatus::Unknown)).count()
     }
 }
 
+fn is_open(finding: &Finding, status: DriftStatus) -> bool {
+    finding.status == status && finding.resolution == Resolution::Pending
+}
+
 /// Reads every recorded resource and compares it with the record. The findings are stored unless somebody else holds the
-/// stack; then they are only reported.
+/// stack; then they are only reported. What is ignored is not compared, or listed as ignored when that is all of it.
 ///
 /// # Errors
 /// There is no such stack, or the store failed.
 pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
-    let (stack, records) = {
+    let (stack, mut records, ignored) = {
         let view = ctx.store.view()?;
         let stack = crate::stacks::find(&*view, stack)?;
         let records = view.resource_list(&stack.id, VersionAt::Head)?;
-        (stack, records)
+        let ignored = Ignored::of(&*view, &stack.id)?;
+        (stack, records, ignored)
     };
+    for recorded in &mut records {
+        if let Some(narrowed) = ignored.narrowed(ctx, recorded) {
+            *recorded = narrowed;
+        }
+    }
     let detected_at = ctx.clock.now();
-    let report = DriftReport { stack: stack.name.clone(), findings: findings(ctx, &records), detected_at };
+    let mut findings = findings(ctx, &records);
+    for finding in &mut findings {
+        let open = matches!(finding.status, DriftStatus::Drifted | DriftStatus::Unknown);
+        if open && ignored.whole(&finding.address).is_some() {
+            finding.resolution = Resolution::Ignored;
+        }
+    }
+    let report = DriftReport { stack: stack.name.clone(), findings, detected_at };
     store(ctx, &stack, &report)?;
     Ok(report)
 }
@@ -219,7 +237,7 @@ fn store(ctx: &Context, stack: &Stack, report: &DriftReport) -> Result<(), Engin
         let names: Vec<String> = report
             .findings
             .iter()
-            .filter(|f| f.status == DriftStatus::Drifted)
+            .filter(|f| is_open(f, DriftStatus::Drifted))
             .map(|f| f.address.to_string())
             .collect();
         event.payload = serde_json::json!({ "resources": names });

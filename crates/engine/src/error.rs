@@ -54,6 +54,28 @@ pub enum EngineError {
         /// Nearest address there is.
         nearest: Option<String>,
     },
+    /// No such attribute of a resource.
+    #[error("`{address}` has no attribute `{attribute}`{}; nothing was changed", attribute_list(.names))]
+    NoSuchAttribute {
+        /// Which resource.
+        address: String,
+        /// As asked.
+        attribute: String,
+        /// Nearest `ADDRESS.ATTRIBUTE` there is.
+        nearest: Option<String>,
+        /// Those it has.
+        names: Vec<String>,
+    },
+    /// Not ignored, so that it cannot be taken back.
+    #[error("`{what}` is not ignored in stack `{stack}`; nothing was changed")]
+    NotIgnored {
+        /// Stack.
+        stack: String,
+        /// As asked.
+        what: String,
+        /// Nearest that is ignored.
+        nearest: Option<String>,
+    },
     /// No such task.
     #[error("the workflow has no task `{name}`")]
     NoSuchTask {
@@ -110,6 +132,11 @@ pub enum EngineError {
     /// It makes no sense.
     #[error("{0}")]
     Refused(String),
+}
+
+fn attribute_list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if quoted.is_empty() { String::new() } else { format!(", only {}", quoted.join(", ")) }
 }
 
 fn blocked_list(blocked: &[(Address, String)]) -> String {

@@ -1,7 +1,7 @@
 //! Verbs whose wishes come from the store: rollback, drift fix, destroy, undo. Looked at and shown first, carried out
 //! second, with the same decisions and the same apply as a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sloth_core::address::Address;
 use sloth_core::body::CallError;
@@ -23,6 +23,7 @@ use sloth_core::version::{Snapshot, Version, VersionKind};
 
 use crate::context::Context;
 use crate::error::EngineError;
+use crate::ignores::{Ignored, keeping};
 use crate::order::creation_order;
 use crate::perform::{Leave, Work, digest_of};
 use crate::report::RunReport;
@@ -118,6 +119,8 @@ pub(crate) struct Item {
     leave: Option<Recorded>,
     recorded: Option<Digest>,
     registered: bool,
+    /// The attributes that were compared, when some were not: all others stay as recorded, whatever is there.
+    compared: Option<BTreeSet<String>>,
 }
 
 impl Item {
@@ -247,13 +250,19 @@ fn survey_machines(session: &Session, goal: &Goal) -> Result<Items, EngineError>
             are_there(session, &records, only)?;
             let look = if goal.is_of_the_record() { as_found } else { in_line };
             let wanted = |r: &&Recorded| only.is_empty() || only.contains(&r.address);
+            let ignored = Ignored::of(&*session.ctx.store.view()?, &session.stack_id)?;
+            let warnings = only.iter().filter_map(|address| ignored.whole(address)).map(|ignore| {
+                format!("`{}` is left alone, because it is ignored: {}", ignore.address, ignore.reason)
+            });
+            let warnings = warnings.collect();
             let items = in_order(&records, false)
                 .into_iter()
                 .filter(wanted)
                 .filter(|r| !r.is_registered() && r.spec.get(crate::scope_body::FUNCTIONS).is_none())
-                .map(|r| look(session, r))
+                .filter(|r| ignored.whole(&r.address).is_none())
+                .map(|r| look(session, r, &ignored))
                 .collect();
-            Ok(Items { items, outputs: None, warnings: Vec::new() })
+            Ok(Items { items, outputs: None, warnings })
         }
         Goal::Version(version) => {
             let snapshot = snapshot_of(session, *version)?;
@@ -363,6 +372,7 @@ pub(crate) fn leaving(session: &Session, recorded: &Recorded) -> Item {
         leave: None,
         recorded: Some(recorded.digest()),
         registered: recorded.is_registered(),
+        compared: None,
     }
 }
 
@@ -376,8 +386,21 @@ fn contents_of(session: &Session, recorded: &Recorded) -> Result<Vec<Blob>, Stri
     session.contents(&named)
 }
 
-/// A resource that shall be as recorded.
-fn in_line(session: &Session, recorded: &Recorded) -> Item {
+/// A resource that shall be as recorded, in everything that is not ignored.
+fn in_line(session: &Session, recorded: &Recorded, ignored: &Ignored) -> Item {
+    if let Some(narrowed) = ignored.narrowed(&session.ctx, recorded) {
+        let item = in_line_with(session, &narrowed);
+        // What has to be made anew is made as it was: there is nothing there to be left alone.
+        if !matches!(item.change.action, Action::Create | Action::Replace) {
+            let compared = narrowed.spec.as_object().map(|wish| wish.keys().cloned().collect());
+            let leave = Some(recorded.clone());
+            return Item { leave, recorded: Some(recorded.digest()), compared, ..item };
+        }
+    }
+    in_line_with(session, recorded)
+}
+
+fn in_line_with(session: &Session, recorded: &Recorded) -> Item {
     let contents = contents_of(session, recorded);
     let (blobs, missing) = match contents {
         Ok(blobs) => (blobs, None),
@@ -412,11 +435,28 @@ fn in_line(session: &Session, recorded: &Recorded) -> Item {
         leave: Some(recorded.clone()),
         recorded: Some(recorded.digest()),
         registered: false,
+        compared: None,
     }
 }
 
-/// A resource whose record shall be what is there. What the wish does not manage stays unmanaged.
-fn as_found(session: &Session, recorded: &Recorded) -> Item {
+/// A resource whose record shall be what is there. What the wish does not manage stays unmanaged, and what is ignored stays
+/// as recorded.
+fn as_found(session: &Session, recorded: &Recorded, ignored: &Ignored) -> Item {
+    let Some(narrowed) = ignored.narrowed(&session.ctx, recorded) else {
+        return as_found_with(session, recorded);
+    };
+    let kept = ignored.attributes(&recorded.address).cloned().unwrap_or_default();
+    let mut item = as_found_with(session, &narrowed);
+    item.recorded = Some(recorded.digest());
+    item.leave = item.leave.map(|leave| Recorded {
+        spec: keeping(leave.spec, Some(&recorded.spec), &kept),
+        state: leave.state.map(|state| keeping(state, recorded.state.as_ref(), &kept)),
+        ..leave
+    });
+    item
+}
+
+fn as_found_with(session: &Session, recorded: &Recorded) -> Item {
     let address = &recorded.address;
     let mut item = Item {
         address: address.clone(),
@@ -430,6 +470,7 @@ fn as_found(session: &Session, recorded: &Recorded) -> Item {
         leave: Some(recorded.clone()),
         recorded: Some(recorded.digest()),
         registered: false,
+        compared: None,
     };
     let blocked = |why: String| Change::new(Action::Blocked, Reason::Unreadable(why), Diff::none());
     let blobs = contents_of(session, recorded).unwrap_or_default();
@@ -527,6 +568,7 @@ fn as_it_was(
         leave: Some(then.clone()),
         recorded: now.map(Recorded::digest),
         registered: then.is_registered() || functions,
+        compared: None,
     };
     let same_record = now.is_some_and(|now| now.body() == then.body());
     if then.is_registered() || functions {
@@ -694,7 +736,18 @@ fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallEr
         ledger.count("", |c| c.recorded += 1);
         return Ok(());
     }
+    let (address, before, compared) = (item.address.clone(), item.leave.clone(), item.compared.clone());
     session.carry_out(item.work())?;
+    if let Some(compared) = compared
+        && let Some(before) = before.and_then(|recorded| recorded.state)
+    {
+        let mut ledger = session.ledger();
+        let done = ledger.records.get(&address).map(|recorded| (**recorded).clone());
+        if let Some(done) = done {
+            let state = Some(keeping(before, done.state.as_ref(), &compared));
+            ledger.put(Recorded { state, ..done });
+        }
+    }
     Ok(())
 }
 
@@ -818,6 +871,12 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         };
         crate::values::restore(ctx, values, operation.seq)?;
         return Ok(Undo::Done(format!("{what} before operation {}", operation.seq)));
+    }
+    if let Some(found) = operation.undo.get("drift_ignore") {
+        let found = serde_json::from_value(found.clone())
+            .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;
+        let what = crate::ignores::restore(ctx, found, operation.seq)?;
+        return Ok(Undo::Done(format!("{what}, as before operation {}", operation.seq)));
     }
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));

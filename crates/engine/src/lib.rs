@@ -9,6 +9,7 @@ pub mod drift;
 pub mod error;
 pub mod failpoint;
 pub mod goal;
+pub mod ignores;
 pub mod lease;
 pub mod report;
 pub mod run;

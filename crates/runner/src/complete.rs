@@ -66,7 +66,7 @@ fn knowing(command: Command, words: &[OsString]) -> Command {
             ("stack", _) | (_, "STACK") => Kind::Stack,
             (_, "TARGET") => Kind::Target,
             (_, "VERSION" | "FROM" | "TO") => Kind::Version,
-            (_, "ADDRESS") => Kind::Address,
+            (_, "ADDRESS" | "ADDRESS[.ATTRIBUTE]") => Kind::Address,
             _ => return argument,
         };
         let words = words.to_vec();

@@ -219,9 +219,14 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
             Exit::NotFound,
             did_you_mean(nearest.as_ref()).or_else(|| Some("see `sloth-runner stack list`".to_owned())),
         ),
-        EngineError::NoSuchResource { nearest, .. } | EngineError::NoSuchTask { nearest, .. } => {
-            (Exit::NotFound, did_you_mean(nearest.as_ref()))
-        }
+        EngineError::NoSuchResource { nearest, .. }
+        | EngineError::NoSuchAttribute { nearest, .. }
+        | EngineError::NoSuchTask { nearest, .. } => (Exit::NotFound, did_you_mean(nearest.as_ref())),
+        EngineError::NotIgnored { nearest, stack, .. } => (
+            Exit::NotFound,
+            did_you_mean(nearest.as_ref())
+                .or_else(|| Some(format!("see `sloth-runner stack drift ignores {stack}`"))),
+        ),
         EngineError::NoSuchVersion { stack, .. } => {
             (Exit::NotFound, Some(format!("see `sloth-runner stack snapshot list {stack}`")))
         }

@@ -1,9 +1,9 @@
-//! Drift findings: one set per detection, of which the newest counts.
+//! Drift findings: one set per detection, of which the newest counts. And what people want to be ignored of it.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::id::StackId;
 use sloth_core::store::{ReadDrift, StoreError, WriteDrift};
 use sloth_core::value::{Value, canonical, to_value};
@@ -28,9 +28,8 @@ fn finding(row: &Row<'_>) -> Outcome<Finding> {
         let text: Option<String> = row.get(at)?;
         Ok(text.map(|t| serde_json::from_str(&t)).transpose()?)
     };
-    let address: String = row.get(0)?;
     Ok(Finding {
-        address: address.parse().map_err(|_| Failure::bad(format!("`{address}` is not an address")))?,
+        address: address_of(&row.get::<_, String>(0)?)?,
         status: from_word::<DriftStatus>(row.get(1)?)?,
         expected: value(2)?,
         actual: value(3)?,
@@ -39,6 +38,10 @@ fn finding(row: &Row<'_>) -> Outcome<Finding> {
         detected_at: Timestamp::from_nanos(row.get(6)?),
         resolution: from_word::<Resolution>(row.get(7)?)?,
     })
+}
+
+fn address_of(text: &str) -> Outcome<Address> {
+    text.parse().map_err(|_| Failure::bad(format!("`{text}` is not an address")))
 }
 
 const RESOLVE: &str = "UPDATE drift_findings SET resolution = 'resolved' \
@@ -66,6 +69,64 @@ impl Session<'_> {
             out.push(finding(row)?);
         }
         Ok(out)
+    }
+
+    fn list_ignores(&self, stack: &StackId) -> Outcome<Vec<DriftIgnore>> {
+        let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
+        let sql = "SELECT address, attribute, reason, ignored_by, ignored_at, until FROM drift_ignores \
+                   WHERE stack = ?1 AND (until IS NULL OR until > ?2) ORDER BY address, attribute";
+        let mut ask = self.conn()?.prepare_cached(sql)?;
+        let mut rows = ask.query(params![stack.num, self.shared.now().as_nanos()])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(DriftIgnore {
+                address: address_of(&row.get::<_, String>(0)?)?,
+                attribute: Some(row.get::<_, String>(1)?).filter(|name| !name.is_empty()),
+                reason: row.get(2)?,
+                by: row.get(3)?,
+                at: Timestamp::from_nanos(row.get(4)?),
+                until: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_nanos),
+            });
+        }
+        Ok(out)
+    }
+
+    fn put_ignore(&mut self, id: &StackId, ignore: &DriftIgnore) -> Outcome<()> {
+        self.require_hold(id)?;
+        let now = self.shared.now().as_nanos();
+        let (conn, _, stack) = self.target()?;
+        // Nobody reads what has ended; without this it would stay for ever.
+        conn.prepare_cached("DELETE FROM drift_ignores WHERE stack = ?1 AND until <= ?2")?
+            .execute(params![stack.num, now])?;
+        let put = "INSERT INTO drift_ignores (stack, address, attribute, reason, ignored_by, ignored_at, until) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                   ON CONFLICT (stack, address, attribute) DO UPDATE SET reason = excluded.reason, \
+                   ignored_by = excluded.ignored_by, ignored_at = excluded.ignored_at, until = excluded.until";
+        conn.prepare_cached(put)?.execute(params![
+            stack.num,
+            ignore.address.to_string(),
+            ignore.attribute.as_deref().unwrap_or_default(),
+            ignore.reason,
+            ignore.by,
+            ignore.at.as_nanos(),
+            ignore.until.map(Timestamp::as_nanos),
+        ])?;
+        Ok(())
+    }
+
+    fn remove_ignore(&mut self, id: &StackId, address: &Address, attribute: Option<&str>) -> Outcome<bool> {
+        self.require_hold(id)?;
+        let now = self.shared.now().as_nanos();
+        let (conn, _, stack) = self.target()?;
+        let sql = "DELETE FROM drift_ignores WHERE stack = ?1 AND address = ?2 AND attribute = ?3 \
+                   RETURNING until IS NULL OR until > ?4";
+        let found = conn
+            .prepare_cached(sql)?
+            .query_row(params![stack.num, address.to_string(), attribute.unwrap_or_default(), now], |row| {
+                row.get::<_, bool>(0)
+            })
+            .optional()?;
+        Ok(found.unwrap_or(false))
     }
 
     fn put_drift(&mut self, id: &StackId, findings: &[Finding]) -> Outcome<()> {
@@ -112,6 +173,9 @@ impl ReadDrift for Session<'_> {
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError> {
         self.shared.told(self.latest_drift(stack))
     }
+    fn drift_ignores(&self, stack: &StackId) -> Result<Vec<DriftIgnore>, StoreError> {
+        self.shared.told(self.list_ignores(stack))
+    }
 }
 
 impl WriteDrift for Session<'_> {
@@ -121,6 +185,19 @@ impl WriteDrift for Session<'_> {
     }
     fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<(), StoreError> {
         let done = self.resolve_drift(stack, addresses);
+        self.shared.told(done)
+    }
+    fn drift_ignore_put(&mut self, stack: &StackId, ignore: &DriftIgnore) -> Result<(), StoreError> {
+        let done = self.put_ignore(stack, ignore);
+        self.shared.told(done)
+    }
+    fn drift_ignore_remove(
+        &mut self,
+        stack: &StackId,
+        address: &Address,
+        attribute: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let done = self.remove_ignore(stack, address, attribute);
         self.shared.told(done)
     }
 }

@@ -11,7 +11,7 @@ use sloth_core::actor::Actor;
 use sloth_core::address::Address;
 use sloth_core::clock::{Clock, Timestamp};
 use sloth_core::digest::{Blob, Digest};
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::event::{Event, EventType, Severity, StoredEvent};
 use sloth_core::id::{EventId, LockId, OperationId, RunId, StackId};
 use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent, StepState, next_state};
@@ -64,6 +64,7 @@ struct StackEntry {
     events: Vec<StoredEvent>,
     findings: Vec<Finding>,
     open_findings: Vec<Finding>,
+    ignores: BTreeMap<(String, Option<String>), DriftIgnore>,
     handlers: Vec<PendingHandler>,
     leases: Vec<Held>,
     waiters: Vec<(u64, String, Option<LockId>)>,
@@ -352,6 +353,7 @@ impl WriteStacks for Session<'_> {
             events: vec![],
             findings: vec![],
             open_findings: vec![],
+            ignores: BTreeMap::new(),
             handlers: vec![],
             leases: vec![],
             waiters: vec![],
@@ -619,6 +621,11 @@ impl ReadDrift for Session<'_> {
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>> {
         Ok(self.world.stacks.get(stack).map(|e| e.findings.clone()).unwrap_or_default())
     }
+    fn drift_ignores(&self, stack: &StackId) -> Result<Vec<DriftIgnore>> {
+        let now = self.now();
+        let all = self.world.stacks.get(stack).into_iter().flat_map(|e| e.ignores.values());
+        Ok(all.filter(|i| i.is_live(now)).cloned().collect())
+    }
 }
 
 impl WriteDrift for Session<'_> {
@@ -646,6 +653,23 @@ impl WriteDrift for Session<'_> {
             }
         }
         Ok(())
+    }
+    fn drift_ignore_put(&mut self, stack: &StackId, ignore: &DriftIgnore) -> Result<()> {
+        self.held(stack)?;
+        let key = (ignore.address.to_string(), ignore.attribute.clone());
+        self.target()?.ignores.insert(key, ignore.clone());
+        Ok(())
+    }
+    fn drift_ignore_remove(
+        &mut self,
+        stack: &StackId,
+        address: &Address,
+        attribute: Option<&str>,
+    ) -> Result<bool> {
+        self.held(stack)?;
+        let now = self.now();
+        let key = (address.to_string(), attribute.map(str::to_owned));
+        Ok(self.target()?.ignores.remove(&key).is_some_and(|i| i.is_live(now)))
     }
 }
 

@@ -17,7 +17,7 @@ use sloth_core::command::Command;
 use sloth_core::desired::Options;
 use sloth_core::diff::Diff;
 use sloth_core::digest::{Blob, Digest};
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::event::{Event, EventType, Severity};
 use sloth_core::id::{LockId, RunId, StackId};
 use sloth_core::journal::{Intention, Subject};
@@ -80,6 +80,7 @@ macro_rules! store_laws {
             an_expired_lock_of_a_person_is_gone
             an_old_holder_is_fenced_after_a_take_over
             drift_is_resolved_by_a_clean_look
+            drift_that_is_ignored_is_listed_until_its_end
             events_are_filtered_and_numbered_without_gaps
             every_version_can_be_read
             handlers_are_queued_once_and_kept
@@ -320,6 +321,7 @@ pub fn export(store: &dyn Store) -> String {
                 "runs": to_value(&view.run_list(&stack.id, 0).unwrap()),
                 "events": events,
                 "drift": to_value(&view.drift_latest(&stack.id).unwrap()),
+                "ignores": to_value(&view.drift_ignores(&stack.id).unwrap()),
                 "handlers": to_value(&view.handler_list(&stack.id).unwrap()),
                 "pending": view.version_pending(&stack.id).unwrap(),
             })
@@ -937,11 +939,15 @@ pub fn some_changes_need_a_lease(f: &Fixture) {
     assert!(txn.stack_update(&s).is_err());
     assert!(txn.stack_trash(&s.id).is_err());
     assert!(txn.drift_put(&s.id, &[]).is_err());
+    assert!(txn.drift_ignore_put(&s.id, &ignored("a", None)).is_err());
+    assert!(txn.drift_ignore_remove(&s.id, &record("a", 1).address, None).is_err());
     assert!(matches!(txn.commit(version()), Err(CommitError::Store(StoreError::Conflict(_)))));
     let mut txn = f.store.begin(intent(&lease, None)).unwrap();
     assert!(txn.stack_update(&other).is_err());
     assert!(txn.stack_trash(&other.id).is_err());
     assert!(txn.drift_put(&other.id, &[]).is_err());
+    assert!(txn.drift_ignore_put(&other.id, &ignored("a", None)).is_err());
+    assert!(txn.drift_ignore_remove(&other.id, &record("a", 1).address, None).is_err());
     drop(txn);
     let nowhere = Lease { stack: StackId::from_stored("none"), ..lease };
     assert!(matches!(f.store.begin(intent(&nowhere, None)), Err(StoreError::Conflict(_))));
@@ -1108,6 +1114,65 @@ pub fn drift_is_resolved_by_a_clean_look(f: &Fixture) {
     assert_eq!(detect(&second), second);
     assert_eq!(detect(&[]), []);
     assert_eq!(head(&*f.store, &s.id), Version::ZERO, "findings are no part of a version");
+}
+
+fn ignored(name: &str, attribute: Option<&str>) -> DriftIgnore {
+    DriftIgnore {
+        address: record(name, 0).address,
+        attribute: attribute.map(str::to_owned),
+        reason: "it's known; -- \u{1b}[31m".to_owned(),
+        by: "ops".to_owned(),
+        at: Timestamp::from_nanos(4),
+        until: None,
+    }
+}
+
+/// What is ignored is listed by address and attribute, replaced by a newer wish, and gone after its time.
+pub fn drift_that_is_ignored_is_listed_until_its_end(f: &Fixture) {
+    let (s, lease) = made(f, "web");
+    let (other, _) = made(f, "other");
+    let write = |work: &dyn Fn(&mut dyn Txn)| {
+        let seal = Seal::Operation(OperationRecord::default());
+        change(&*f.store, &lease, seal, |txn| work(txn)).unwrap();
+    };
+    let listed = || f.store.view().unwrap().drift_ignores(&s.id).unwrap();
+    assert_eq!(listed(), []);
+    let (whole, mode, owner) = (ignored("a", None), ignored("a", Some("mode")), ignored("a.mode", None));
+    write(&|txn| {
+        for ignore in [&owner, &mode, &whole] {
+            txn.drift_ignore_put(&s.id, ignore).unwrap();
+        }
+        assert_eq!(txn.drift_ignores(&s.id).unwrap().len(), 3, "a transaction sees what it wrote");
+    });
+    assert_eq!(listed(), [whole.clone(), mode.clone(), owner.clone()]);
+    assert_eq!(f.store.view().unwrap().drift_ignores(&other.id).unwrap(), [], "stacks do not share them");
+    let until = f.clock.now().plus(Duration::from_secs(5));
+    let shorter = DriftIgnore {
+        reason: "a while".to_owned(),
+        by: "you".to_owned(),
+        at: Timestamp::from_nanos(9),
+        until: Some(until),
+        ..mode
+    };
+    write(&|txn| {
+        txn.drift_ignore_put(&s.id, &shorter).unwrap();
+        assert!(txn.drift_ignore_remove(&s.id, &whole.address, None).unwrap());
+        assert!(!txn.drift_ignore_remove(&s.id, &whole.address, None).unwrap());
+        assert!(!txn.drift_ignore_remove(&s.id, &whole.address, Some("owner")).unwrap());
+    });
+    assert_eq!(listed(), [shorter.clone(), owner.clone()]);
+    f.clock.advance(Duration::from_secs(5));
+    assert_eq!(listed(), std::slice::from_ref(&owner), "it ends at its time, not after it");
+    write(&|txn| {
+        assert!(!txn.drift_ignore_remove(&s.id, &shorter.address, Some("mode")).unwrap(), "it has ended");
+        txn.drift_ignore_put(&s.id, &shorter).unwrap();
+        assert_eq!(
+            txn.drift_ignores(&s.id).unwrap(),
+            std::slice::from_ref(&owner),
+            "it had ended before it began"
+        );
+    });
+    assert_eq!(head(&*f.store, &s.id), Version::ZERO, "ignoring is no part of a version");
 }
 
 // ---- values ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 use super::StoreError;
 use crate::address::Address;
-use crate::drift::Finding;
+use crate::drift::{DriftIgnore, Finding};
 use crate::id::StackId;
 
 /// Reads drift findings.
@@ -10,6 +10,12 @@ pub trait ReadDrift {
     /// # Errors
     /// The store failed.
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError>;
+    /// What is ignored in a stack, by address and attribute, a whole resource before its attributes. What has ended is
+    /// left out.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_ignores(&self, stack: &StackId) -> Result<Vec<DriftIgnore>, StoreError>;
 }
 
 /// Writes drift findings of the transaction's stack. They are no part of a version.
@@ -24,4 +30,19 @@ pub trait WriteDrift {
     /// # Errors
     /// The store failed.
     fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<(), StoreError>;
+    /// From now on this is ignored, instead of whatever was ignored of the same resource and attribute.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_ignore_put(&mut self, stack: &StackId, ignore: &DriftIgnore) -> Result<(), StoreError>;
+    /// It is not ignored any more. Returns whether it was; what has ended was not.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_ignore_remove(
+        &mut self,
+        stack: &StackId,
+        address: &Address,
+        attribute: Option<&str>,
+    ) -> Result<bool, StoreError>;
 }

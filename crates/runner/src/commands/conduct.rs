@@ -103,6 +103,7 @@ pub fn show_ask_do(
         return Ok(Exit::Ok);
     }
     if prepared.is_empty() && !wish.always {
+        prepared.warnings.iter().for_each(|warning| app.out.warn(warning));
         app.out.talk(wish.nothing);
         return Ok(Exit::Ok);
     }

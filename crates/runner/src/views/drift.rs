@@ -3,11 +3,11 @@
 use serde::Serialize;
 use sloth_core::clock::Timestamp;
 use sloth_core::diff::Diff;
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::stack::Stack;
 use sloth_core::value::{Value, to_value};
 
-use super::{SENSITIVE, time};
+use super::{SENSITIVE, maybe_local, maybe_time, time};
 use crate::out::table::Table;
 use crate::out::{Human, Page, diff, words};
 
@@ -70,6 +70,7 @@ impl FindingView {
             (DriftStatus::Drifted, Resolution::Pending) => "YES",
             (DriftStatus::Drifted, Resolution::Resolved) => "resolved",
             (DriftStatus::Drifted, Resolution::Ignored) => "ignored",
+            (DriftStatus::Unknown, Resolution::Ignored) => "unknown, ignored",
             (DriftStatus::Unknown, _) => "unknown",
             (DriftStatus::NotCheckable, _) => "not checkable",
             (DriftStatus::Clean, _) => "no",
@@ -86,6 +87,7 @@ pub struct DriftView {
     checked: usize,
     drifted: usize,
     unknown: usize,
+    ignored: usize,
     not_checkable: usize,
     findings: Vec<FindingView>,
     #[serde(skip)]
@@ -103,6 +105,8 @@ impl DriftView {
         clean: bool,
     ) -> Self {
         let of = |status| all.iter().filter(|f| f.status == status).count();
+        let ignored = all.iter().filter(|f| f.resolution == Resolution::Ignored);
+        let unread_and_ignored = ignored.clone().filter(|f| f.status == DriftStatus::Unknown).count();
         let shown = all.iter().filter(|f| clean || f.status != DriftStatus::Clean);
         let findings: Vec<FindingView> = shown.map(|f| FindingView::new(stack, f)).collect();
         Self {
@@ -111,7 +115,8 @@ impl DriftView {
             detected_at: detected_at.map(time),
             checked: of(DriftStatus::Clean) + of(DriftStatus::Drifted),
             drifted: findings.iter().filter(|f| f.is_open()).count(),
-            unknown: of(DriftStatus::Unknown),
+            unknown: of(DriftStatus::Unknown) - unread_and_ignored,
+            ignored: ignored.clone().count(),
             not_checkable: of(DriftStatus::NotCheckable),
             findings,
             full,
@@ -121,7 +126,7 @@ impl DriftView {
     pub const fn drifted(&self) -> bool {
         self.drifted > 0
     }
-    /// Could anything not be read?
+    /// Could anything not be read that is not ignored?
     pub const fn unknown(&self) -> bool {
         self.unknown > 0
     }
@@ -163,6 +168,9 @@ impl Human for DriftView {
         if self.unknown > 0 {
             parts.push(format!("{} unknown", self.unknown));
         }
+        if self.ignored > 0 {
+            parts.push(format!("{} ignored", self.ignored));
+        }
         if self.not_checkable > 0 {
             parts.push(format!("{} not checkable", self.not_checkable));
         }
@@ -171,5 +179,91 @@ impl Human for DriftView {
             words::count(self.checked as u64, "resource"),
             parts.join(", ")
         ));
+    }
+}
+
+/// Something that is ignored.
+#[derive(Debug, Serialize)]
+pub struct IgnoreView {
+    stack_id: String,
+    resource_id: String,
+    attribute: Option<String>,
+    reason: String,
+    ignored_by: String,
+    ignored_at: String,
+    until: Option<String>,
+    #[serde(skip)]
+    name: String,
+    #[serde(skip)]
+    since: String,
+    #[serde(skip)]
+    end: String,
+}
+
+impl IgnoreView {
+    /// As people and programs see it.
+    pub fn new(stack: &Stack, ignore: &DriftIgnore) -> Self {
+        Self {
+            stack_id: stack.id.to_string(),
+            resource_id: ignore.address.to_string(),
+            attribute: ignore.attribute.clone(),
+            reason: ignore.reason.clone(),
+            ignored_by: ignore.by.clone(),
+            ignored_at: time(ignore.at),
+            until: maybe_time(ignore.until),
+            name: sloth_engine::ignores::name_of(ignore),
+            since: ignore.at.local(),
+            end: maybe_local(ignore.until),
+        }
+    }
+}
+
+/// What happened to something that is, or was, ignored.
+#[derive(Debug, Serialize)]
+pub struct IgnoreDone {
+    /// Stack.
+    pub stack: String,
+    /// `ignored` or `no longer ignored`.
+    pub done: &'static str,
+    /// What.
+    pub ignore: IgnoreView,
+}
+
+impl Human for IgnoreDone {
+    fn human(&self, page: &mut Page) {
+        page.line(&format!("Drift {} in stack {}", self.done, self.stack));
+        let fields = [
+            ("What", self.ignore.name.clone()),
+            ("Reason", self.ignore.reason.clone()),
+            ("By", self.ignore.ignored_by.clone()),
+            ("Until", self.ignore.end.clone()),
+        ];
+        page.fields(2, &fields);
+    }
+}
+
+/// Everything that is ignored in a stack.
+#[derive(Debug, Serialize)]
+pub struct IgnoreList {
+    /// Stack.
+    pub stack: String,
+    /// By address and attribute.
+    pub ignores: Vec<IgnoreView>,
+}
+
+impl Human for IgnoreList {
+    fn human(&self, page: &mut Page) {
+        page.heading(&format!("Ignored drift of stack: {}", self.stack));
+        page.gap();
+        let mut table = Table::new(&["RESOURCE", "ATTRIBUTE", "REASON", "BY", "SINCE", "UNTIL"]);
+        for i in &self.ignores {
+            let attribute = i.attribute.as_deref().unwrap_or("(all)");
+            table.row([&i.resource_id, attribute, &i.reason, &i.ignored_by, &i.since, &i.end]);
+        }
+        if !table.is_empty() {
+            page.table(&table);
+            page.gap();
+        }
+        page.line(&format!("Total: {} ignored", self.ignores.len()));
     }
 }

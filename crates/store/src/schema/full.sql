@@ -174,6 +174,18 @@ CREATE TABLE drift_findings (
 CREATE INDEX drift_findings_open ON drift_findings (stack, address)
   WHERE resolution = 'pending' AND status <> 'clean';
 
+-- What people do not want to hear of; an empty `attribute` is the whole resource.
+CREATE TABLE drift_ignores (
+  stack INTEGER NOT NULL REFERENCES stacks (num),
+  address TEXT NOT NULL,
+  attribute TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  ignored_by TEXT NOT NULL,
+  ignored_at INTEGER NOT NULL,
+  until INTEGER,
+  PRIMARY KEY (stack, address, attribute)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE handlers (
   pos INTEGER PRIMARY KEY,
   stack INTEGER NOT NULL REFERENCES stacks (num),

@@ -20,7 +20,7 @@ pub const KNOWN: u64 = STEPS.len() as u64;
 pub const FULL: &str = include_str!("full.sql");
 
 /// The steps, oldest first; step n leads from schema n − 1 to schema n.
-pub const STEPS: &[&str] = &[include_str!("0001-initial/up.sql")];
+pub const STEPS: &[&str] = &[include_str!("0001-initial/up.sql"), include_str!("0002-drift-ignores/up.sql")];
 
 /// Program version written into databases this program makes.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -207,6 +207,25 @@ mod tests {
         }
     }
 
+    /// Makes of a new database what the first program with a schema left.
+    fn age(path: &Path) {
+        let conn = Connection::open(path).unwrap();
+        conn.execute_batch("DROP TABLE drift_ignores; PRAGMA user_version=1;").unwrap();
+    }
+
+    #[test]
+    fn a_database_of_the_first_schema_becomes_one_of_today() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = FixedClock::at(Timestamp::from_nanos(1));
+        let path = files::create(&dir.path().join("a.db")).unwrap();
+        create(&path, &clock).unwrap();
+        age(&path);
+        migrate(&path, &clock).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        assert_eq!(shape(&conn).unwrap(), expected_shape().unwrap());
+        assert!(matches!(look(&conn), Ok(State::Known)));
+    }
+
     #[test]
     fn an_older_database_is_brought_up_to_date_after_a_backup() {
         let dir = tempfile::tempdir().unwrap();
@@ -214,6 +233,7 @@ mod tests {
         let clock = FixedClock::at(Timestamp::from_nanos(1_700_000_000_000_000_000));
         let path = files::create(&path).unwrap();
         create(&path, &clock).unwrap();
+        age(&path);
         let more = "ALTER TABLE handlers ADD COLUMN note TEXT;";
         migrate_by(&path, &clock, &[STEPS[0], more]).unwrap();
         let conn = Connection::open(&path).unwrap();
@@ -238,6 +258,7 @@ mod tests {
         let clock = FixedClock::at(Timestamp::from_nanos(1));
         let path = files::create(&dir.path().join("a.db")).unwrap();
         create(&path, &clock).unwrap();
+        age(&path);
         let bad = "ALTER TABLE handlers ADD COLUMN note TEXT; CREATE TABLE meta (x);";
         assert!(migrate_by(&path, &clock, &[STEPS[0], bad]).is_err());
         let conn = Connection::open(&path).unwrap();

@@ -39,7 +39,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let question = format!("bring stack `{}` back to its record?", stack.name);
     let wish = Wish {
         question: &question,
-        nothing: "everything is as recorded; nothing was changed",
+        nothing: super::nothing_to_do(app, &stack)?,
         dry_run: args.dry_run,
         ..Wish::default()
     };
