@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod scope;
 pub mod stacks;
+pub mod validate;
 pub mod values;
 
 mod conduct;

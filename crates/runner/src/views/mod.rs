@@ -11,6 +11,7 @@ pub mod plan;
 pub mod resource;
 pub mod run;
 pub mod stack;
+pub mod validate;
 pub mod value;
 pub mod version;
 pub mod workflow;

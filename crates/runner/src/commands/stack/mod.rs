@@ -13,6 +13,7 @@ pub mod output;
 pub mod resources;
 pub mod show;
 pub mod snapshot;
+pub mod validate;
 
 use clap::Subcommand;
 
@@ -54,6 +55,8 @@ pub enum Command {
     /// Work with versions of a stack
     #[command(subcommand)]
     Snapshot(snapshot::Command),
+    /// Check whether what is recorded of a stack makes sense
+    Validate(validate::Args),
 }
 
 /// Runs one.
@@ -75,5 +78,6 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Resources(args) => resources::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(command) => snapshot::dispatch(app, command),
+        Command::Validate(args) => validate::run(app, args),
     }
 }
