@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::digest::Blob;
+use crate::observed::ProbeError;
 use crate::value::Value;
 
 /// Type of an argument or attribute.
@@ -281,6 +282,12 @@ pub trait Catalog: Send + Sync {
         args: &Args,
         sources: &dyn Sources,
     ) -> Result<Declared, ArgError>;
+
+    /// Can this wish and this state of a resource be read by its type? Looks at no machine.
+    ///
+    /// # Errors
+    /// The type is not known, or one of them is not of this type.
+    fn readable(&self, kind: &str, id: &str, spec: &Value, state: Option<&Value>) -> Result<(), ProbeError>;
 
     /// Finds a type.
     fn kind(&self, name: &str) -> Option<&Kind> {

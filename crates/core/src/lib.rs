@@ -40,6 +40,7 @@ pub mod span;
 pub mod stack;
 pub mod store;
 pub mod suggest;
+pub mod validation;
 pub mod value;
 pub mod value_entry;
 pub mod version;

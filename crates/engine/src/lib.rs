@@ -16,6 +16,7 @@ pub mod run;
 pub mod scope;
 pub mod stacks;
 pub mod transfer;
+pub mod validate;
 pub mod values;
 
 mod conduct;

@@ -13,7 +13,7 @@ use sloth_core::observed::Seen;
 use sloth_core::recorded::{Condition, Origin, Recorded};
 use sloth_core::run::RunStatus;
 use sloth_core::stack::{Stack, StackStatus};
-use sloth_core::store::{OperationRecord, PendingHandler, Seal, VersionAt, Wait};
+use sloth_core::store::{OperationRecord, PendingHandler, Seal, Store, VersionAt, Wait};
 use sloth_core::value::{Value, to_value};
 use sloth_core::version::{VersionKind, VersionNote};
 
@@ -86,7 +86,7 @@ pub(crate) fn recover(
     let mut replay = Replay::default();
     let mut report = Vec::new();
     let mut settled = Vec::new();
-    let fates = Fates::of(ctx, stack, &steps)?;
+    let fates = Fates::of(&*ctx.store, stack, &steps)?;
     for step in steps {
         replay.runs.insert(step.run.clone());
         if fates.is_over(&step) {
@@ -153,8 +153,8 @@ struct Fates {
 }
 
 impl Fates {
-    fn of(ctx: &Context, stack: &Stack, steps: &[OpenStep]) -> Result<Self, EngineError> {
-        let view = ctx.store.view()?;
+    fn of(store: &dyn Store, stack: &Stack, steps: &[OpenStep]) -> Result<Self, EngineError> {
+        let view = store.view()?;
         let mut fates = Self { ended: BTreeSet::new(), continued: BTreeSet::new() };
         let ids: BTreeSet<&RunId> = steps.iter().map(|s| &s.run).collect();
         if ids.is_empty() {
@@ -333,8 +333,13 @@ pub struct OpenStepInfo {
 /// # Errors
 /// The store failed.
 pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
-    let steps = ctx.store.journal().open_steps(&stack.id)?;
-    let fates = Fates::of(ctx, stack, &steps)?;
+    open_steps_in(&*ctx.store, stack)
+}
+
+/// [`open_steps`] for those who have nothing but a store.
+pub(crate) fn open_steps_in(store: &dyn Store, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
+    let steps = store.journal().open_steps(&stack.id)?;
+    let fates = Fates::of(store, stack, &steps)?;
     Ok(steps
         .into_iter()
         .filter(|step| !fates.is_over(step))

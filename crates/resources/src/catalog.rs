@@ -3,7 +3,11 @@
 use std::sync::{Arc, LazyLock};
 
 use sloth_core::kind::{ArgError, Args, Catalog, Declared, Kind, Operation, Sources};
+use sloth_core::machine::Sight;
+use sloth_core::observed::ProbeError;
+use sloth_core::value::Value;
 
+use crate::local::provider;
 use crate::types;
 
 struct Everything {
@@ -44,5 +48,9 @@ impl Catalog for Everything {
             hint: None,
         })?;
         provider.declare(operation, args, sources)
+    }
+    fn readable(&self, kind: &str, id: &str, spec: &Value, state: Option<&Value>) -> Result<(), ProbeError> {
+        let sight = Sight { kind, id, spec: Some(spec), blobs: &[], recorded: None };
+        provider(kind)?.compare(&sight, state).map(|_| ())
     }
 }

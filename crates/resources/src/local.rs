@@ -66,7 +66,7 @@ impl LocalMachine {
     }
 }
 
-fn provider(kind: &str) -> Result<&'static dyn Provider, ProbeError> {
+pub(crate) fn provider(kind: &str) -> Result<&'static dyn Provider, ProbeError> {
     types::find(kind).ok_or_else(|| {
         ProbeError::new(format!("resource type `{kind}`"), "this machine does not know the type")
     })

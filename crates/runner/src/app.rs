@@ -186,12 +186,10 @@ impl App {
         if let Some(name) = stack {
             self.about(name);
         }
-        let options = MachineOptions { durability: self.durability.get() };
-        let local: Arc<dyn Machine> = Arc::new(LocalMachine::this_host(options));
         Ok(Context {
             presents: self.presents(&*store, stack)?,
             store,
-            machines: BTreeMap::from([(HostName::local(), local)]),
+            machines: self.machines(),
             sink,
             clock: Arc::new(SystemClock),
             actor: person::actor(self.globals.as_name.as_deref()),
@@ -202,6 +200,13 @@ impl App {
             lease_ttl: self.config()?.lease_ttl,
             durability: self.durability.get(),
         })
+    }
+
+    /// Hosts that can be reached.
+    pub fn machines(&self) -> BTreeMap<HostName, Arc<dyn Machine>> {
+        let options = MachineOptions { durability: self.durability.get() };
+        let local: Arc<dyn Machine> = Arc::new(LocalMachine::this_host(options));
+        BTreeMap::from([(HostName::local(), local)])
     }
 
     /// The id of a person's lock the caller owns: flag, variable, or the file left by `stack lock acquire`.

@@ -41,6 +41,16 @@ impl Words {
     pub const fn exit(&self) -> Exit {
         self.exit
     }
+    /// Place, message and causes as one sentence.
+    pub fn sentence(&self) -> String {
+        let place = self.excerpt.as_deref().and_then(|text| text.lines().next()?.trim().strip_prefix("--> "));
+        let parts: Vec<&str> = place
+            .into_iter()
+            .chain(std::iter::once(self.message.as_str()))
+            .chain(self.causes.iter().map(String::as_str))
+            .collect();
+        parts.join(": ")
+    }
     /// Prints the message, its causes and hints.
     pub fn print(&self, out: &Out) {
         let theme = out.talk_theme;

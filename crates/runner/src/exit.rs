@@ -70,7 +70,7 @@ pub const DOCUMENTED: &[(Exit, &str, &str)] = &[
     (
         Exit::Invalid,
         "invalid",
-        "A workflow, values, configuration or plan file is not valid, or resources depend on each other in a circle",
+        "A workflow, values, configuration or plan file is not valid, resources depend on each other in a circle, or `stack validate` found an error",
     ),
     (
         Exit::Conflict,

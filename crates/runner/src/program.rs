@@ -173,20 +173,7 @@ impl Loaded {
     /// # Errors
     /// It cannot be read, is not valid, or holds another workflow than the one that was named.
     pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
-        let unreadable = |e: std::io::Error| unreadable("workflow file", &found.file, &e);
-        let kind =
-            std::fs::File::open(&found.file).and_then(|f| f.metadata()).map_err(unreadable)?.file_type();
-        if kind.is_char_device() || kind.is_block_device() {
-            let message = format!("`{}` is a device, not a workflow file", found.file.display());
-            return Err(CommandError::new(Exit::Invalid, message));
-        }
-        let request = LoadRequest {
-            workflow: found.workflow.clone(),
-            values: found.values.clone(),
-            vars: found.values.as_object().cloned().unwrap_or_default(),
-            ..LoadRequest::new(found.file.clone(), sloth_resources::catalog())
-        };
-        let inner = sloth_lua::load(request).map_err(|e| CommandError::from(e).in_file(&found.file))?;
+        let inner = read(found)?;
         let mut workflow = inner.workflow().clone();
         app.durability.set(workflow.config.durability);
         if let Ok(path) = std::path::absolute(&found.file) {
@@ -198,6 +185,26 @@ impl Loaded {
         workflow.metadata.insert(VALUES.to_owned(), found.values.clone());
         Ok(Self { inner, workflow })
     }
+}
+
+/// Loads a file and leaves everything else alone, the configuration too.
+///
+/// # Errors
+/// Those of [`Loaded::load`].
+pub fn read(found: &Found) -> Result<LuaProgram, CommandError> {
+    let unreadable = |e: std::io::Error| unreadable("workflow file", &found.file, &e);
+    let kind = std::fs::File::open(&found.file).and_then(|f| f.metadata()).map_err(unreadable)?.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        let message = format!("`{}` is a device, not a workflow file", found.file.display());
+        return Err(CommandError::new(Exit::Invalid, message));
+    }
+    let request = LoadRequest {
+        workflow: found.workflow.clone(),
+        values: found.values.clone(),
+        vars: found.values.as_object().cloned().unwrap_or_default(),
+        ..LoadRequest::new(found.file.clone(), sloth_resources::catalog())
+    };
+    sloth_lua::load(request).map_err(|e| CommandError::from(e).in_file(&found.file))
 }
 
 impl Program for Loaded {

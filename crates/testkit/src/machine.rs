@@ -532,4 +532,13 @@ impl Catalog for ThingCatalog {
         }
         Ok(Declared { id, spec: Value::Object(spec), blobs })
     }
+    fn readable(&self, kind: &str, id: &str, spec: &Value, state: Option<&Value>) -> Result<(), ProbeError> {
+        match self.kind(kind) {
+            None => {
+                Err(ProbeError::new(format!("resource type `{kind}`"), "the catalog does not know the type"))
+            }
+            Some(_) if spec.is_object() && state.is_none_or(Value::is_object) => Ok(()),
+            Some(_) => Err(ProbeError::new(format!("the record of `{id}`"), "it has no attributes")),
+        }
+    }
 }

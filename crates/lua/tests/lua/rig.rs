@@ -19,6 +19,7 @@ use sloth_core::diff::Diff;
 use sloth_core::graph::TaskGraph;
 use sloth_core::kind::{Arg, ArgError, Args, Catalog, Declared, Kind, Operation, Param, ParamType, Sources};
 use sloth_core::machine::ApplyError;
+use sloth_core::observed::ProbeError;
 use sloth_core::output::Output;
 use sloth_core::recorded::{Condition, Origin, Recorded};
 use sloth_core::stack::Stack;
@@ -144,6 +145,9 @@ impl Catalog for TestCatalog {
     }
     fn operations(&self) -> &[Operation] {
         OPERATIONS
+    }
+    fn readable(&self, _: &str, _: &str, _: &Value, _: Option<&Value>) -> Result<(), ProbeError> {
+        Ok(())
     }
     fn declare(
         &self,

@@ -11,6 +11,7 @@ use sloth_engine::scope::ScopeRequest;
 use sloth_engine::stacks;
 
 use crate::app::App;
+use crate::commands::stack::validate;
 use crate::commands::{conduct, plan};
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -84,7 +85,7 @@ pub struct Args {
     /// Only show what would be done, like `plan`
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
-    /// Say that the file is valid before running it
+    /// Check the file and its stack before, like `stack validate`, and do not run when there is an error
     #[arg(long)]
     validate: bool,
 }
@@ -96,15 +97,22 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let found = args.source.find(app)?;
     if args.validate {
-        let program = Loaded::load(app, &found)?;
-        TaskGraph::build(&program.workflow().tasks).map_err(EngineError::from)?;
-        let tasks = words::len(&program.workflow().tasks, "task");
-        app.out.talk(&format!("`{}` is valid: {tasks}", found.file.display()));
+        validate_first(app, &found)?;
     }
     if args.plan {
         return plan::show(app, &found, &args.part, None, false);
     }
     go(app, &found, &args.part)
+}
+
+/// The file, then its stack as far as there is one.
+fn validate_first(app: &App, found: &Found) -> Result<(), CommandError> {
+    let program = Loaded::load(app, found)?;
+    let workflow = program.workflow();
+    TaskGraph::build(&workflow.tasks).map_err(EngineError::from)?;
+    let tasks = words::len(&workflow.tasks, "task");
+    app.out.talk(&format!("`{}` is valid: {tasks}", found.file.display()));
+    validate::before_run(app, found.stack.as_deref().unwrap_or(&workflow.name))
 }
 
 /// Runs a program that was found.

@@ -12,6 +12,7 @@ pub mod resource;
 pub mod run;
 pub mod stack;
 pub mod transfer;
+pub mod validate;
 pub mod value;
 pub mod version;
 pub mod workflow;

@@ -31,6 +31,7 @@ mod test_stack_drift;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_stack_state;
+mod test_stack_validate;
 mod test_state;
 mod test_terminal;
 mod test_undo;

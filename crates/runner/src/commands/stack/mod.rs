@@ -17,6 +17,7 @@ pub mod resources;
 pub mod show;
 pub mod snapshot;
 pub mod state;
+pub mod validate;
 
 use clap::Subcommand;
 
@@ -67,6 +68,8 @@ pub enum Command {
     /// Older words for `stack list`, `stack snapshot`, `stack drift` and `stack lock`
     #[command(subcommand)]
     State(state::Command),
+    /// Check whether what is recorded of a stack makes sense
+    Validate(validate::Args),
 }
 
 /// Runs one.
@@ -92,5 +95,6 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(command) => snapshot::dispatch(app, command),
         Command::State(command) => state::dispatch(app, command),
+        Command::Validate(args) => validate::run(app, args),
     }
 }
