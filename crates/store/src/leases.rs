@@ -703,8 +703,8 @@ impl Said<'_> {
     }
 }
 
-/// Leases that have ended and are still written down, for checking: stack, kind, holder.
-pub fn stale(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, LeaseKind, String)>> {
+/// Everything that is written down: name of the stack, lease, and whether it has ended.
+fn all(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, Held, bool)>> {
     let here = here(shared);
     let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases");
     let mut ask = conn.prepare(&sql)?;
@@ -712,28 +712,26 @@ pub fn stale(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, LeaseKi
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
         let held = held(row)?;
-        if held.ended(&here) {
-            out.push((row.get(17)?, held.kind, held.locked_by));
-        }
+        let ended = held.ended(&here);
+        out.push((row.get(17)?, held, ended));
     }
     Ok(out)
 }
 
+/// Leases that have ended and are still written down, for checking: stack, kind, holder.
+pub fn stale(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, LeaseKind, String)>> {
+    let stale = all(shared, conn)?.into_iter().filter(|(.., ended)| *ended);
+    Ok(stale.map(|(stack, held, _)| (stack, held.kind, held.locked_by)).collect())
+}
+
 /// Leases that hold: stack, holder, what for.
 pub fn in_force(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, String, String)>> {
-    let here = here(shared);
-    let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases");
-    let mut ask = conn.prepare(&sql)?;
-    let mut rows = ask.query([])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        let held = held(row)?;
-        if !held.ended(&here) {
-            let what = if held.reason.is_empty() { held.operation } else { held.reason };
-            out.push((row.get(17)?, held.locked_by, what));
-        }
-    }
-    Ok(out)
+    let holding = all(shared, conn)?.into_iter().filter(|(.., ended)| !ended);
+    let told = |(stack, held, _): (String, Held, bool)| {
+        let what = if held.reason.is_empty() { held.operation } else { held.reason };
+        (stack, held.locked_by, what)
+    };
+    Ok(holding.map(told).collect())
 }
 
 /// Number of waiters that are still there.

@@ -40,6 +40,15 @@ mod test_version;
 
 use sloth_testkit::env::TestEnv;
 
+/// A workflow whose second task goes on until the file `go` is there, and tells in `waiting` that it began.
+pub const SLOW: &str = r#"
+task("one", { run = function() file.content({ path = values.root .. "/one", content = "1" }) end })
+task("wait", { depends_on = "one", run = function()
+    exec.run("echo ran >> \"$R/waiting\"; while [ ! -e \"$R/go\" ]; do sleep 0.05; done", { env = { R = values.root } })
+end })
+task("two", { depends_on = "wait", run = function() file.content({ path = values.root .. "/two", content = "2" }) end })
+"#;
+
 /// A place to run this build of the program in.
 pub fn env() -> TestEnv {
     TestEnv::new(env!("CARGO_BIN_EXE_sloth-runner"))

@@ -15,16 +15,7 @@ fn there_is_nothing_to_resume_after_a_run_that_ended() {
 #[test]
 fn heavy_a_killed_run_is_ended_by_the_next_one() {
     let env = env();
-    env.write(
-        "slow.sloth",
-        r#"
-        task("one", { run = function() file.content({ path = values.root .. "/one", content = "1" }) end })
-        task("wait", { depends_on = "one", run = function()
-            exec.run("echo ran >> \"$R/waiting\"; while [ ! -e \"$R/go\" ]; do sleep 0.05; done", { env = { R = values.root } })
-        end })
-        task("two", { depends_on = "wait", run = function() file.content({ path = values.root .. "/two", content = "2" }) end })
-        "#,
-    );
+    env.write("slow.sloth", crate::SLOW);
     let root = format!("root={}", env.work().display());
     let mut child = env
         .command()

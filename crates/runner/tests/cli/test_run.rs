@@ -145,16 +145,7 @@ fn a_full_disk_behind_the_output_is_told() {
 #[test]
 fn heavy_signals_stop_a_run_and_resume_ends_it() {
     let env = env();
-    env.write(
-        "slow.sloth",
-        r#"
-        task("one", { run = function() file.content({ path = values.root .. "/one", content = "1" }) end })
-        task("wait", { depends_on = "one", run = function()
-            exec.run("touch \"$R/waiting\"; while [ ! -e \"$R/go\" ]; do sleep 0.05; done", { env = { R = values.root } })
-        end })
-        task("two", { depends_on = "wait", run = function() file.content({ path = values.root .. "/two", content = "2" }) end })
-        "#,
-    );
+    env.write("slow.sloth", crate::SLOW);
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let _ = std::fs::remove_file(env.path("waiting"));
         let root = format!("root={}", env.work().display());

@@ -8,9 +8,13 @@ pub mod ignores;
 pub mod show;
 
 use clap::Subcommand;
+use sloth_core::address::Address;
 use sloth_core::stack::Stack;
+use sloth_engine::goal::{Goal, prepare};
 
 use crate::app::App;
+use crate::commands::conduct::{self, Wish};
+use crate::commands::consent::Consent;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -61,6 +65,42 @@ pub fn dispatch(app: &App, args: &Args) -> Result<Exit, CommandError> {
         (Some(Command::Show(args)), _) => show::run(app, args),
         (None, Some(stack)) => detect::run(app, &detect::Args { stack: stack.clone() }),
         (None, None) => Err(CommandError::usage("it is not said which stack to look at")),
+    }
+}
+
+/// Which drifted resources something is done about.
+#[derive(Debug, clap::Args)]
+pub struct Chosen {
+    /// Stack
+    #[arg(value_name = "STACK")]
+    stack: String,
+    /// Only this resource; may be given more than once
+    #[arg(long, visible_alias = "resource", value_name = "ADDRESS")]
+    only: Vec<Address>,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+impl Chosen {
+    /// Shows what it takes to get there, asks, and does it. `question` gets the stack's name.
+    fn get(
+        &self,
+        app: &App,
+        goal: impl FnOnce(Vec<Address>) -> Goal,
+        question: impl FnOnce(&str) -> String,
+    ) -> Result<Exit, CommandError> {
+        let stack = app.stack(&*app.view()?, &self.stack)?;
+        let prepared = prepare(&app.context(Some(&stack.name))?, &stack.name, goal(self.only.clone()))?;
+        let wish = Wish {
+            question: &question(&stack.name),
+            nothing: nothing_to_do(app, &stack)?,
+            dry_run: self.dry_run,
+            ..Wish::default()
+        };
+        conduct::show_ask_do(app, &stack.name, prepared, self.consent, wish)
     }
 }
 
