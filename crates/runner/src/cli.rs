@@ -1,11 +1,12 @@
 //! The command line: global flags, the tree of commands, and the way from arguments to an exit code.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::{EnumValueParser, TypedValueParser as _};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
+use clap::{CommandFactory as _, FromArgMatches, Parser, Subcommand, ValueEnum as _};
 
 use crate::app::App;
 use crate::commands;
@@ -118,6 +119,45 @@ impl Output {
     }
 }
 
+thread_local! {
+    /// Is the whole tree wanted at once?
+    static WHOLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// All commands with all their arguments, for those who walk through them.
+pub fn tree() -> clap::Command {
+    WHOLE.set(true);
+    let tree = Cli::command();
+    WHOLE.set(false);
+    tree
+}
+
+/// A group of commands whose arguments are put together when it is the one that is asked for: the whole tree would cost
+/// more than most commands.
+#[derive(Debug)]
+pub struct Lazy<T>(pub T);
+
+impl<T: FromArgMatches> FromArgMatches for Lazy<T> {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl<T: Subcommand> Subcommand for Lazy<T> {
+    fn augment_subcommands(cmd: clap::Command) -> clap::Command {
+        if WHOLE.get() { T::augment_subcommands(cmd) } else { cmd.defer(T::augment_subcommands) }
+    }
+    fn augment_subcommands_for_update(cmd: clap::Command) -> clap::Command {
+        cmd.defer(T::augment_subcommands_for_update)
+    }
+    fn has_subcommand(name: &str) -> bool {
+        T::has_subcommand(name)
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -125,27 +165,27 @@ pub enum Command {
     Apply(commands::apply::Args),
     /// Prove who did what
     #[command(subcommand)]
-    Audit(commands::audit::Command),
+    Audit(Lazy<commands::audit::Command>),
     /// Copy the whole database, check copies, and put one back
     #[command(subcommand)]
-    Backup(commands::backup::Command),
+    Backup(Lazy<commands::backup::Command>),
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
     /// Print the script that completes commands in a shell
     Completions(commands::completions::Args),
     /// Look at the configuration
     #[command(subcommand)]
-    Config(commands::config::Command),
+    Config(Lazy<commands::config::Command>),
     /// Check the database and this installation
     Doctor(commands::doctor::Args),
     /// Look at what happened
     #[command(subcommand)]
-    Events(commands::events::Command),
+    Events(Lazy<commands::events::Command>),
     /// Print the manual page of a command, or write all of them
     Man(commands::man::Args),
     /// Look at the log of operations
     #[command(subcommand)]
-    Op(commands::op::Command),
+    Op(Lazy<commands::op::Command>),
     /// Show what a run would change
     Plan(commands::plan::Args),
     /// Go on after an interrupted run, or decide about a step nobody can look up
@@ -154,10 +194,10 @@ pub enum Command {
     Run(commands::run::Args),
     /// Work with stacks
     #[command(subcommand)]
-    Stack(commands::stack::Command),
+    Stack(Lazy<commands::stack::Command>),
     /// Work with key-value state
     #[command(subcommand)]
-    State(commands::state::Command),
+    State(Lazy<commands::state::Command>),
     /// Take back the last operation, or a given one
     Undo(commands::undo::Args),
     /// Show the version of this program
@@ -278,8 +318,8 @@ mod tests {
 
     #[test]
     fn the_tree_is_well_formed_and_every_command_has_an_example() {
-        Cli::command().debug_assert();
-        leaves(&Cli::command(), "", &mut |path, command| {
+        tree().debug_assert();
+        leaves(&tree(), "", &mut |path, command| {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example:\n  sloth-runner "), "{path} has no example");
             assert!(command.get_about().is_some(), "{path} says nothing");

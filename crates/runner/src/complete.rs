@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command, CommandFactory as _};
+use clap::{ArgMatches, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use sloth_core::stack::Stack;
@@ -18,7 +18,7 @@ use sloth_core::store::{StackMatch, Store, VersionAt, View};
 use sloth_store::OpenOptions;
 
 use crate::app::App;
-use crate::cli::{Cli, Globals};
+use crate::cli::{Globals, tree};
 use crate::clock::SystemClock;
 use crate::env;
 use crate::out::{Format, Out};
@@ -52,7 +52,7 @@ pub fn answered() -> bool {
 fn answer(shell: &str, words: Vec<OsString>) -> Option<String> {
     let shell = SHELLS.completer(shell)?;
     let here = std::env::current_dir().ok();
-    let mut command = knowing(Cli::command(), &words);
+    let mut command = knowing(tree(), &words);
     let mut text = Vec::new();
     shell.write_complete(&mut command, words, here.as_deref(), &mut text).ok()?;
     String::from_utf8(text).ok()
@@ -124,7 +124,7 @@ impl Typed {
     fn new(words: &[OsString]) -> Self {
         let mut globals = Globals::default();
         let mut stacks = Vec::new();
-        let read = Cli::command().ignore_errors(true).try_get_matches_from(words);
+        let read = tree().ignore_errors(true).try_get_matches_from(words);
         let mut level: Option<&ArgMatches> = read.as_ref().ok();
         while let Some(matches) = level {
             let text = |id: &str| matches.try_get_one::<String>(id).ok().flatten().cloned();

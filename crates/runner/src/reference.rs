@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
 use sloth_core::event::EventType;
 
-use crate::cli::Cli;
+use crate::cli::tree;
 use crate::{config, env, exit};
 
 fn place(name: &str) -> PathBuf {
@@ -35,7 +34,7 @@ fn head(title: &str, about: &str) -> String {
 
 #[test]
 fn cli() {
-    let mut command = Cli::command().disable_help_subcommand(true).term_width(100);
+    let mut command = tree().disable_help_subcommand(true).term_width(100);
     command.build();
     let mut text = head("The command line", "Flags of all commands stand once, under `sloth-runner`.");
     section(&command, &mut text);

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
 use serde::Serialize;
 use sloth_core::suggest::nearest;
 
 use crate::app::App;
-use crate::cli::Cli;
+use crate::cli::tree;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::files;
@@ -56,7 +55,7 @@ impl Human for Written {
 /// # Errors
 /// There is no such command, or a page cannot be written.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let mut tree = Cli::command().disable_help_subcommand(true);
+    let mut tree = tree().disable_help_subcommand(true);
     tree.build();
     if let Some(directory) = &args.out {
         let mut pages = Vec::new();

@@ -22,7 +22,7 @@ pub mod undo;
 pub mod version;
 
 use crate::app::App;
-use crate::cli::Command;
+use crate::cli::{Command, Lazy};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -33,20 +33,20 @@ use crate::exit::Exit;
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Apply(args) => apply::run(app, args),
-        Command::Audit(command) => audit::dispatch(app, command),
-        Command::Backup(command) => backup::dispatch(app, command),
+        Command::Audit(Lazy(command)) => audit::dispatch(app, command),
+        Command::Backup(Lazy(command)) => backup::dispatch(app, command),
         Command::Check(args) => check::run(app, args),
         Command::Completions(args) => completions::run(app, args),
-        Command::Config(command) => config::dispatch(app, command),
+        Command::Config(Lazy(command)) => config::dispatch(app, command),
         Command::Doctor(args) => doctor::run(app, args),
-        Command::Events(command) => events::dispatch(app, command),
+        Command::Events(Lazy(command)) => events::dispatch(app, command),
         Command::Man(args) => man::run(app, args),
-        Command::Op(command) => op::dispatch(app, command),
+        Command::Op(Lazy(command)) => op::dispatch(app, command),
         Command::Plan(args) => plan::run(app, args),
         Command::Resume(args) => resume::run(app, args),
         Command::Run(args) => run::run(app, args),
-        Command::Stack(command) => stack::dispatch(app, command),
-        Command::State(command) => state::dispatch(app, command),
+        Command::Stack(Lazy(command)) => stack::dispatch(app, command),
+        Command::State(Lazy(command)) => state::dispatch(app, command),
         Command::Undo(args) => undo::run(app, args),
         Command::Version(args) => version::run(app, args),
     }

@@ -74,7 +74,7 @@ fn values_are_counted_swapped_and_cleared() {
         &["state", "increment", "deployments"][..],
         &["state", "incr", "deployments", "4"],
         &["state", "increment", "deployments", "-2.5"],
-        &["state", "increment", "slots", "3", "-o", "json"],
+        &["state", "increment", "slots", "3"],
         &["state", "set", "leader", "node-1", "--if-absent"],
         &["state", "set", "leader", "node-2", "--if-absent"],
         &["state", "set", "leader", "node-2", "--if-value", "node-1"],
@@ -101,6 +101,13 @@ fn values_are_counted_swapped_and_cleared() {
 #[test]
 fn values_survive_export_and_import() {
     let env = env();
+    let counted = env.expect(0, &["state", "increment", "slots", "3", "-o", "json"]).stdout;
+    let counted: serde_json::Value = serde_json::from_str(&counted).unwrap();
+    assert_eq!(
+        (&counted["key"], &counted["value"], &counted["revision"]),
+        (&"slots".into(), &3.into(), &1.into())
+    );
+    env.expect(0, &["undo", "--yes"]);
     for (key, value) in [("n", "5"), ("text", "\"5\""), ("o", r#"{"a":[1,null,2.5]}"#), ("ключ 🔑", "x")]
     {
         env.expect(0, &["state", "set", key, value]);

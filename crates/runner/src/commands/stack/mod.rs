@@ -22,6 +22,7 @@ pub mod validate;
 use clap::Subcommand;
 
 use crate::app::App;
+use crate::cli::Lazy;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -32,7 +33,7 @@ pub enum Command {
     Delete(delete::Args),
     /// See what a stack's resources need of each other
     #[command(subcommand)]
-    Deps(deps::Command),
+    Deps(Lazy<deps::Command>),
     /// Remove a stack's real resources, then its record
     Destroy(destroy::Args),
     /// Find and repair what moved away from the record
@@ -49,7 +50,7 @@ pub enum Command {
     List(list::Args),
     /// Keep others out of a stack
     #[command(subcommand)]
-    Lock(lock::Command),
+    Lock(Lazy<lock::Command>),
     /// Make a stack
     #[command(visible_alias = "create")]
     New(new::Args),
@@ -64,10 +65,10 @@ pub enum Command {
     Show(show::Args),
     /// Work with versions of a stack
     #[command(subcommand)]
-    Snapshot(snapshot::Command),
+    Snapshot(Lazy<snapshot::Command>),
     /// Older words for `stack list`, `stack snapshot`, `stack drift` and `stack lock`
     #[command(subcommand)]
-    State(state::Command),
+    State(Lazy<state::Command>),
     /// Check whether what is recorded of a stack makes sense
     Validate(validate::Args),
 }
@@ -79,7 +80,7 @@ pub enum Command {
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Delete(args) => delete::run(app, args),
-        Command::Deps(command) => deps::dispatch(app, command),
+        Command::Deps(Lazy(command)) => deps::dispatch(app, command),
         Command::Destroy(args) => destroy::run(app, args),
         Command::Drift(args) => drift::dispatch(app, args),
         Command::Events(args) => events::run(app, args),
@@ -87,14 +88,14 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::History(args) => history::run(app, args),
         Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
-        Command::Lock(command) => lock::dispatch(app, command),
+        Command::Lock(Lazy(command)) => lock::dispatch(app, command),
         Command::New(args) => new::run(app, args),
         Command::Output(args) => output::run(app, args),
         Command::Rename(args) => rename::run(app, args),
         Command::Resources(args) => resources::run(app, args),
         Command::Show(args) => show::run(app, args),
-        Command::Snapshot(command) => snapshot::dispatch(app, command),
-        Command::State(command) => state::dispatch(app, command),
+        Command::Snapshot(Lazy(command)) => snapshot::dispatch(app, command),
+        Command::State(Lazy(command)) => state::dispatch(app, command),
         Command::Validate(args) => validate::run(app, args),
     }
 }
