@@ -73,6 +73,12 @@ pub fn write_shared(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn write(path: &Path, content: &[u8], flush: Flush, dir_mode: u32, mode: u32) -> io::Result<()> {
+    // Replacing a device or a pipe would take it away from everybody.
+    if let Ok(there) = std::fs::symlink_metadata(path)
+        && !there.is_file()
+    {
+        return Err(io::Error::other("there is something that is not a regular file"));
+    }
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     DirBuilder::new().recursive(true).mode(dir_mode).create(parent)?;
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();

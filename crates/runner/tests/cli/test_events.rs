@@ -60,6 +60,29 @@ fn events_are_watched_as_they_happen() {
     assert_eq!(names, ["one", "two"]);
 }
 
+/// The events of a run are told once each, although their times and numbers are in different orders.
+#[test]
+fn a_watched_run_is_told_once() {
+    let env = ran_site();
+    let watcher = env
+        .command()
+        .args(["events", "watch", "--since", "1h", "--stack", "site", "-o", "json", "--count", "12"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    env.expect(0, &["stack", "snapshot", "create", "site"]);
+    let output = watcher.wait_with_output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut numbers: Vec<u64> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_watcher_nobody_reads_ends() {
     let env = env();

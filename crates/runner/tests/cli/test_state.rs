@@ -142,6 +142,22 @@ fn values_survive_export_and_import() {
 }
 
 #[test]
+fn what_is_no_file_is_not_replaced() {
+    let env = env();
+    let pipe = env.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    std::fs::create_dir(env.path("dir")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", env.path("link")).unwrap();
+    for name in ["pipe", "dir", "link"] {
+        let before = std::fs::symlink_metadata(env.path(name)).unwrap().file_type();
+        let refused = env.expect(1, &["state", "export", name]);
+        assert!(refused.says("not a regular file"), "{}", refused.text());
+        assert_eq!(std::fs::symlink_metadata(env.path(name)).unwrap().file_type(), before);
+    }
+}
+
+#[test]
 fn what_is_no_export_is_refused_whole() {
     let env = env();
     env.expect(0, &["state", "set", "a", "1"]);

@@ -41,7 +41,9 @@ impl Shown {
         self.0.get(&event.stack).is_none_or(|seq| event.seq > *seq)
     }
     fn note(&mut self, event: &StoredEvent) {
-        self.0.insert(event.stack.clone(), event.seq);
+        // They come in the order of time, which need not be that of numbers.
+        let last = self.0.entry(event.stack.clone()).or_default();
+        *last = (*last).max(event.seq);
     }
 }
 
@@ -64,11 +66,11 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
             found = look(0)?;
         }
         drop(view);
-        for event in found {
-            let new = shown.is_new(&event);
-            shown.note(&event);
+        let new: Vec<bool> = found.iter().map(|event| shown.is_new(event)).collect();
+        for (event, new) in found.iter().zip(new) {
+            shown.note(event);
             if new && !first && left != Some(0) {
-                app.out.stream(&EventView::new(&event));
+                app.out.stream(&EventView::new(event));
                 left = left.map(|n| n - 1);
             }
         }
