@@ -275,6 +275,29 @@ pub fn redact_words(text: &str) -> String {
     out
 }
 
+/// The same text with every time in it at `time`, in the shape and precision it had.
+#[must_use]
+pub fn at_time(text: &str, at: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        match time(rest).filter(|_| !before.is_alphanumeric()) {
+            Some((length, _)) => {
+                let digits = at.bytes().chain(std::iter::repeat(b'0'));
+                let same = rest[..length].bytes().zip(digits);
+                out.extend(same.map(|(was, b)| char::from(if was.is_ascii_digit() { b } else { was })));
+                (before, rest) = ('0', &rest[length..]);
+            }
+            None => {
+                out.push(first);
+                (before, rest) = (first, &rest[first.len_utf8()..]);
+            }
+        }
+    }
+    out
+}
+
 type Mark = fn(&str) -> Option<(usize, char)>;
 
 /// Each says how long the thing at the beginning of a text is, and what to put there.

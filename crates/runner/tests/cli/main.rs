@@ -15,6 +15,7 @@ mod test_check;
 mod test_completions;
 mod test_config;
 mod test_doctor;
+mod test_documents;
 mod test_events;
 mod test_examples;
 mod test_house;

@@ -1,0 +1,174 @@
+//! What the documents show is done, and what they say comes out. `SLOTH_BLESS=1` writes outputs anew; read the diff.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sloth_testkit::document::{blocks, carry_out};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sloth-runner");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Pages that are written by people: the README and everything below `docs/` that is not generated.
+fn pages() -> Vec<String> {
+    let mut found = vec!["README.md".to_owned()];
+    collect(&root().join("docs"), &mut found);
+    found.sort();
+    found
+}
+
+fn collect(dir: &Path, found: &mut Vec<String>) {
+    for path in fs::read_dir(dir).unwrap().flatten().map(|e| e.path()) {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if name.ends_with(".md") && !name.starts_with("docs/reference/") {
+            found.push(name);
+        }
+    }
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// Pages with something to carry out. What other pages show is there to be looked at.
+const CARRIED_OUT: &[&str] = &["README.md"];
+
+macro_rules! carried_out {
+    ($($test:ident: $name:literal;)*) => {
+        $(#[test] fn $test() { as_it_says($name); })*
+    };
+}
+
+carried_out! {
+    readme: "README.md";
+}
+
+fn as_it_says(name: &str) {
+    let text = page(name);
+    let told = carry_out(Path::new(PROGRAM), &text).unwrap();
+    if let (Some(after), true) = (&told.page, std::env::var_os("SLOTH_BLESS").is_some()) {
+        fs::write(root().join(name), after).unwrap();
+        return;
+    }
+    assert!(told.problems.is_empty(), "{name}, {}\naccept it with SLOTH_BLESS=1", told.problems);
+}
+
+#[test]
+fn every_page_with_commands_is_carried_out() {
+    let runs = |name: &String| {
+        let found = blocks(&page(name)).unwrap_or_else(|e| panic!("{name}, {e}"));
+        found.iter().any(|b| !matches!(b.language.as_str(), "text" | "mermaid") && b.reason.is_none())
+    };
+    let with_commands: Vec<String> = pages().into_iter().filter(runs).collect();
+    assert_eq!(with_commands, CARRIED_OUT);
+}
+
+#[test]
+fn what_is_not_carried_out_says_why() {
+    let mut left_out = String::new();
+    for name in pages() {
+        for block in blocks(&page(&name)).unwrap().iter().filter(|b| b.reason.is_some()) {
+            let first = block.lines.first().map_or("", String::as_str);
+            left_out +=
+                &format!("{name}: {} `{first}`: {}\n", block.language, block.reason.as_deref().unwrap());
+        }
+    }
+    insta::assert_snapshot!(left_out);
+}
+
+#[test]
+fn rust_is_carried_out_by_the_crate_that_includes_the_page() {
+    let mut crates = String::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap().flatten() {
+        crates += &fs::read_to_string(entry.path().join("src/lib.rs")).unwrap_or_default();
+    }
+    for name in pages() {
+        if blocks(&page(&name)).unwrap().iter().any(|b| b.language == "rust") {
+            assert!(
+                crates.contains(&format!("include_str!(\"../../../{name}\")")),
+                "no crate includes {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for name in pages() {
+        let here = root().join(&name);
+        let text = page(&name);
+        let prose: String = text.split("```").step_by(2).collect();
+        for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if file.starts_with("https://") || file.starts_with("http://") {
+                continue;
+            }
+            let target = if file.is_empty() { here.clone() } else { here.parent().unwrap().join(file) };
+            assert!(target.exists(), "{name}: {link} is not there");
+            if !anchor.is_empty() {
+                let text = fs::read_to_string(&target).unwrap();
+                let anchors: Vec<String> =
+                    text.lines().filter(|l| l.starts_with('#')).map(anchor_of).collect();
+                assert!(anchors.iter().any(|a| a == anchor), "{name}: {link} is not there: {anchors:?}");
+            }
+        }
+    }
+}
+
+/// As the common renderers make them: lower case, blanks to hyphens, other signs left out.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+const STORY: &str = "```lua a.sloth
+task(\"t\", { run = function() file.content({ path = \"/srv/demo/a.txt\", content = \"a\\n\" }) end })
+```
+```console
+$ sloth-runner run a.sloth >/dev/null 2>&1; cat a.txt
+a
+
+# A remark.
+$ sloth-runner --as ben stack lock acquire a \\
+    --reason 'a test' | head -n 1
+Lock acquired for stack a
+$ sloth-runner stack nothing
+[…]
+$ echo $?
+2
+```
+```sh
+sloth-runner stack drift detect a
+echo b >> a.txt
+sloth-runner stack drift detect a   # exit code 3
+```
+";
+
+#[test]
+fn a_page_that_is_right_stays_as_it_is_and_one_that_is_not_is_noticed() {
+    let told = |page: &str| carry_out(Path::new(PROGRAM), page).unwrap();
+    let right = told(STORY);
+    assert_eq!((right.problems.as_str(), &right.page), ("", &None));
+    for (from, to, says) in [
+        ("\na\n\n#", "\nb\n\n#", "-b\n+a"),
+        ("stack a\n$", "stack b\n$", "-Lock acquired for stack b"),
+        ("$ echo $?\n2", "$ echo $?\n0", "-0\n+2"),
+        ("$ echo $?\n2\n", "", "ended with 2, and no `echo $?` follows"),
+        ("   # exit code 3", "", "ended with 3 instead of 0"),
+        ("drift detect a\necho", "drfit detect a\necho", "unrecognized subcommand"),
+        ("run = function", "rnu = function", "`sloth-runner check a.sloth` ended with 5"),
+        ("```sh", "```yaml", "`yaml` needs a file name"),
+    ] {
+        let page = STORY.replace(from, to);
+        assert_ne!(page, STORY, "{from}");
+        let wrong = told(&page);
+        assert!(wrong.problems.contains(says), "{from:?} to {to:?}: {}", wrong.problems);
+    }
+    let wrong = told(&STORY.replace("stack a\n$", "stack b\n$"));
+    assert_eq!(wrong.page.as_deref(), Some(STORY), "what is written anew is what came out");
+}
