@@ -4,6 +4,7 @@
 //! and perform. `run` takes its wishes from a program; [`goal`] takes them from the store (rollback, drift fix,
 //! destroy, undo); `on_failure = "rollback"` takes them from what the run itself captured.
 
+pub mod by_hand;
 pub mod context;
 pub mod drift;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod scope;
 pub mod stacks;
+pub mod tags;
 pub mod transfer;
 pub mod validate;
 pub mod values;

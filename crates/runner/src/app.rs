@@ -13,7 +13,6 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
 use sloth_core::workflow::Durability;
 use sloth_engine::{Context, Stop, stacks};
-use sloth_resources::{LocalMachine, MachineOptions};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
@@ -186,27 +185,24 @@ impl App {
         if let Some(name) = stack {
             self.about(name);
         }
+        let presents = self.presents(&*store, stack)?;
+        let actor = person::actor(self.globals.as_name.as_deref());
         Ok(Context {
-            presents: self.presents(&*store, stack)?,
-            store,
             machines: self.machines(),
             sink,
-            clock: Arc::new(SystemClock),
-            actor: person::actor(self.globals.as_name.as_deref()),
             arguments: self.arguments.clone(),
-            program: env!("CARGO_PKG_VERSION").to_owned(),
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
+            presents,
             lease_ttl: self.config()?.lease_ttl,
             durability: self.durability.get(),
+            ..Context::new(store, Arc::new(SystemClock), actor)
         })
     }
 
     /// Hosts that can be reached.
     pub fn machines(&self) -> BTreeMap<HostName, Arc<dyn Machine>> {
-        let options = MachineOptions { durability: self.durability.get() };
-        let local: Arc<dyn Machine> = Arc::new(LocalMachine::this_host(options));
-        BTreeMap::from([(HostName::local(), local)])
+        sloth_api::this_host(self.durability.get())
     }
 
     /// The id of a person's lock the caller owns: flag, variable, or the file left by `stack lock acquire`.

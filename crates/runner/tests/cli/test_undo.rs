@@ -1,6 +1,6 @@
 use sloth_testkit::env::TestEnv;
 
-use crate::{ran_site, root};
+use crate::{ran_site, root, site};
 
 #[test]
 fn undo_takes_back_values_stacks_and_runs() {
@@ -22,6 +22,26 @@ fn undo_takes_back_values_stacks_and_runs() {
     env.expect(0, &["undo", "--yes"]);
     assert_eq!(env.read("site/page.txt"), "hello\n");
     insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn the_first_run_of_a_stack_can_be_taken_back() {
+    let env = site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    env.expect(0, &["undo", "--yes"]);
+    assert!(!env.path("site").exists(), "{}", env.inventory(env.path("site")));
+    env.expect(7, &["stack", "show", "site"]);
+
+    // A stack that was made before stays, with nothing in it.
+    env.expect(0, &["stack", "new", "site"]);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    env.expect(0, &["undo", "--yes"]);
+    assert!(!env.path("site").exists());
+    assert!(env.expect(0, &["stack", "resources", "site", "-o", "json"]).stdout.trim() == "[]");
+    assert_eq!(env.expect(0, &["stack", "output", "site", "-o", "json"]).stdout.matches("page").count(), 0);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    env.expect(0, &["audit", "verify"]);
 }
 
 #[test]
