@@ -936,9 +936,13 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
                 .stack_get(&StackId::from_stored(id.as_str()))?
                 .ok_or_else(|| refuse("its stack is gone"))?;
             if stack.head != after && trashed.is_none() {
+                let instead = match before {
+                    Version::ZERO => "destroy it".to_owned(),
+                    _ => format!("restore {before}"),
+                };
+                let (name, head) = (&stack.name, stack.head);
                 return Err(refuse(&format!(
-                    "stack `{}` has moved on to {} since; restore {before} instead",
-                    stack.name, stack.head
+                    "stack `{name}` has moved on to {head} since; {instead} instead"
                 )));
             }
             let record_only = operation.verb == ACCEPT;
