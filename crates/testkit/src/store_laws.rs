@@ -852,7 +852,7 @@ pub fn contents_that_nothing_names_are_collected(f: &Fixture) {
     assert_eq!(collect(operation()).unwrap().contents, 1);
     assert!(has(&old) && has(&new) && has(&undone) && !has(&spare));
     change(&*f.store, &lease, removing(&[Version(1)]), |txn| {
-        txn.version_remove(&s.id, &[Version(1)]).unwrap()
+        txn.version_remove(&s.id, &[Version(1)]).unwrap();
     })
     .unwrap();
     // A trial leaves no trace.
