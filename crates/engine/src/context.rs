@@ -66,6 +66,8 @@ pub struct Context {
     pub presents: Option<LockId>,
     /// Life of a program's lease without renewal.
     pub lease_ttl: Duration,
+    /// After a change, versions of the stack that are older than this are removed.
+    pub retention: Option<Duration>,
     /// How hard the workflow wants things pushed to the disk.
     pub durability: Durability,
 }
@@ -90,6 +92,7 @@ impl Context {
             lock_wait: Duration::ZERO,
             presents: None,
             lease_ttl: Self::LEASE_TTL,
+            retention: None,
             durability: Durability::default(),
         }
     }

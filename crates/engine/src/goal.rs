@@ -857,7 +857,12 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         }
         None => log
             .iter()
-            .find(|o| o.undoes.is_none() && !undone.contains(&o.seq) && o.changed_something())
+            .find(|o| {
+                o.undoes.is_none()
+                    && !undone.contains(&o.seq)
+                    && o.changed_something()
+                    && !crate::retention::is_automatic(&o.undo)
+            })
             .ok_or_else(|| EngineError::NoSuchOperation("left".to_owned()))?,
     };
     let refuse = |why: &str| EngineError::NotUndoable {
@@ -894,6 +899,19 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     }
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));
+    }
+    if operation.undo.get("collected").is_some() {
+        return Err(refuse("what it removed is gone for good"));
+    }
+    if let Some(removed) = operation.undo.get("removed") {
+        let versions: Vec<Version> = serde_json::from_value(removed.clone())
+            .map_err(|e| refuse(&format!("what it removed cannot be read: {e}")))?;
+        let stack = operation.stack.as_ref().map(|(id, _)| StackId::from_stored(id.as_str()));
+        let stack = stack.map(|id| ctx.store.view()?.stack_get(&id)).transpose()?.flatten();
+        let stack = stack.ok_or_else(|| refuse("its stack is gone"))?;
+        crate::retention::bring_back(ctx, &stack, &versions, operation.seq)?;
+        let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        return Ok(Undo::Done(format!("{} of stack `{}` is back", names.join(", "), stack.name)));
     }
     if let Some(renamed) = operation.undo.get("renamed") {
         let text = |name: &str| renamed.get(name).and_then(Value::as_str).unwrap_or_default();

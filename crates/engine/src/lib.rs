@@ -13,6 +13,7 @@ pub mod goal;
 pub mod ignores;
 pub mod lease;
 pub mod report;
+pub mod retention;
 pub mod run;
 pub mod scope;
 pub mod stacks;

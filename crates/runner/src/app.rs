@@ -35,7 +35,6 @@ pub struct App {
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
-    warned: Cell<bool>,
 }
 
 impl App {
@@ -55,7 +54,6 @@ impl App {
             config: OnceCell::new(),
             store: OnceCell::new(),
             about: RefCell::new(None),
-            warned: Cell::new(false),
         }
     }
 
@@ -154,21 +152,7 @@ impl App {
     /// # Errors
     /// The store cannot be opened.
     pub fn context(&self, stack: Option<&str>) -> Result<Context, CommandError> {
-        self.warn_of_config()?;
         self.context_with(stack, Arc::new(Deaf), Stop::new())
-    }
-
-    /// Says once, before something is changed, which part of the configuration is not carried out.
-    ///
-    /// # Errors
-    /// The configuration is not valid.
-    pub fn warn_of_config(&self) -> Result<(), CommandError> {
-        if let Some(warning) = self.config()?.warning()
-            && !self.warned.replace(true)
-        {
-            self.out.warn(warning);
-        }
-        Ok(())
     }
 
     /// What verbs need, with a listener and a switch.
@@ -181,6 +165,8 @@ impl App {
         sink: Arc<dyn EventSink>,
         stop: Stop,
     ) -> Result<Context, CommandError> {
+        // A configuration that is not valid makes no database.
+        let config = self.config()?;
         let store = Arc::clone(self.store()?);
         if let Some(name) = stack {
             self.about(name);
@@ -194,7 +180,8 @@ impl App {
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
             presents,
-            lease_ttl: self.config()?.lease_ttl,
+            lease_ttl: config.lease_ttl,
+            retention: config.snapshot_retention,
             durability: self.durability.get(),
             ..Context::new(store, Arc::new(SystemClock), actor)
         })

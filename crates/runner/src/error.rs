@@ -266,6 +266,9 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
             LeaseError::NotLocked => (Exit::NotFound, None),
             LeaseError::Store(error) => judge_store(error),
         },
+        EngineError::VersionProtected { stack, .. } => {
+            (Exit::Conflict, Some(format!("see `sloth-runner stack snapshot list {stack}`")))
+        }
         EngineError::NotUndoable { .. } => {
             (Exit::Failed, Some("see `sloth-runner op log`; `undo --op N` takes back another one".to_owned()))
         }

@@ -89,7 +89,10 @@ fn picture(env: &TestEnv) -> String {
         serde_json::from_str(&env.expect(0, &["stack", "list", "-o", "json"]).stdout).unwrap();
     let mut all = plain(&env.expect(0, &["state", "export"]).stdout);
     for stack in stacks.as_array().unwrap() {
-        all += &plain(&env.expect(0, &["stack", "export", stack["name"].as_str().unwrap()]).stdout);
+        let name = stack["name"].as_str().unwrap();
+        all += &plain(&env.expect(0, &["stack", "export", name]).stdout);
+        // Which of the first versions are there; later ones are what undoing makes.
+        all += &format!("v1: {}\n", env.run(&["stack", "snapshot", "show", name, "v1"]).code);
     }
     format!("{all}{:#?}", env.inventory(env.path("site")))
 }
@@ -112,6 +115,10 @@ fn every_change_can_be_taken_back() {
         changed(env);
         env.expect(0, &["run", "site.sloth", "--var", &root(env)]);
     };
+    let three = |env: &TestEnv| {
+        two(env);
+        env.expect(0, &["stack", "snapshot", "create", "site"]);
+    };
     type Before<'a> = &'a dyn Fn(&TestEnv);
     let cases: &[(&[&str], Before<'_>)] = &[
         (&["run", "site.sloth", "--var", "ROOT"], &changed),
@@ -120,6 +127,7 @@ fn every_change_can_be_taken_back() {
         (&["stack", "delete", "site", "--force"], &nothing),
         (&["stack", "new", "other"], &nothing),
         (&["stack", "rename", "site", "home"], &nothing),
+        (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
