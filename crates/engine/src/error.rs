@@ -35,7 +35,7 @@ pub enum EngineError {
     #[error(transparent)]
     BadName(#[from] BadStackName),
     /// No such version.
-    #[error("stack `{stack}` has no version {version}; its newest is {head}")]
+    #[error("stack `{stack}` {} {version}; its newest is {head}", if .version < .head { "does not keep" } else { "has no version" })]
     NoSuchVersion {
         /// Stack.
         stack: String,
@@ -43,6 +43,16 @@ pub enum EngineError {
         version: Version,
         /// Newest.
         head: Version,
+    },
+    /// A version that nobody may remove.
+    #[error("{version} of stack `{stack}` is {why}, so it stays; nothing was changed")]
+    VersionProtected {
+        /// Stack.
+        stack: String,
+        /// As asked.
+        version: Version,
+        /// What protects it.
+        why: String,
     },
     /// No such resource.
     #[error("stack `{stack}` has no resource `{address}`")]

@@ -513,6 +513,7 @@ pub(crate) fn finish(
     let row = session.run_row(status, counts, next, error, program);
     let done = session.seal(stack, &row, note, OperationRecord { undo, undoes: caller.undoes })?;
     report.version = done.version;
+    crate::retention::after_run(session);
     report.duration = session.ctx.clock.now().since(session.started_at);
     crate::failpoint::pass("before-release");
     Ok(())

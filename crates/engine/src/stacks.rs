@@ -157,6 +157,7 @@ pub fn snapshot_create(
     let stack = find(&*ctx.store.view()?, stack)?;
     let lease = HeldLease::take(ctx, &stack.id, "snapshot")?;
     let version = snapshot(ctx, &stack, &lease, description, creator)?;
+    crate::retention::after_change(ctx, &stack, intent(ctx, &stack, &lease, "retention", Wait::Fast));
     let info = ctx.store.view()?.version_get(&stack.id, version)?;
     info.ok_or_else(|| EngineError::Refused("the snapshot was made but cannot be read back".to_owned()))
 }

@@ -110,8 +110,9 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
             stacks::make(ctx, new, false)?
         }
     };
-    ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
+    // Whoever collects contents that nothing names waits for those who hold a stack.
     let lease = HeldLease::take(ctx, &stack.id, "import")?;
+    ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
     let mut txn = ctx.store.begin(stacks::intent(ctx, &stack, &lease, "stack import", Wait::Durable))?;
     txn.stack_update(&Stack {
         description: carried.description.clone(),

@@ -163,3 +163,45 @@ fn events() {
     }
     compare("events.md", &text);
 }
+
+/// Every line of every example is one the program understands.
+#[test]
+fn examples_are_understood() {
+    let mut command = tree();
+    command.build();
+    let mut lines = Vec::new();
+    examples(&command, &mut lines);
+    assert!(lines.len() > 80, "{}", lines.len());
+    for line in lines {
+        let typed = line.split_once(" | ").map_or(&*line, |(typed, _)| typed);
+        let words = words(typed);
+        if words.first().map(String::as_str) == Some("sloth-runner")
+            && let Err(error) = tree().try_get_matches_from(&words)
+        {
+            assert_eq!(error.exit_code(), 0, "{line}\n{error}");
+        }
+    }
+}
+
+fn examples(command: &clap::Command, lines: &mut Vec<String>) {
+    let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let commands = text.lines().skip(1).flat_map(|line| line.split(" && "));
+    lines.extend(commands.map(|line| line.trim().to_owned()));
+    command.get_subcommands().filter(|c| c.get_name() != "help").for_each(|sub| examples(sub, lines));
+}
+
+/// As a shell takes a line apart, as far as examples need it: quotes, remarks, and where output goes.
+fn words(line: &str) -> Vec<String> {
+    let (mut found, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(end), c) if c == end => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ' ') => found.extend(Some(std::mem::take(&mut word)).filter(|w| !w.is_empty())),
+            (None, '#' | '>') if word.is_empty() => return found,
+            (_, c) => word.push(c),
+        }
+    }
+    found.extend(Some(word).filter(|w| !w.is_empty()));
+    found
+}

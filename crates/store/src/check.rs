@@ -1,9 +1,9 @@
 //! Everything that can be checked without changing anything, and the facts `doctor` shows.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde_json::json;
 use sloth_core::digest::Digest;
 use sloth_core::operation::ChainCheck;
@@ -262,15 +262,20 @@ type Bodies = BTreeMap<(i64, u64), Changes>;
 /// Digests of all rows; contents that records name.
 fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
     let mut named = HashSet::new();
+    let kept = versions::kept(conn)?;
     let mut ask = conn.prepare(
-        "SELECT address, digest, body, 1 FROM resource_rows \
-         UNION ALL SELECT address, digest, body, 0 FROM resource_history",
+        "SELECT address, digest, body, 1, stack, from_version, from_version + 1 FROM resource_rows \
+         UNION ALL SELECT address, digest, body, 0, stack, from_version, to_version FROM resource_history",
     )?;
     let mut each = ask.query([])?;
     while let Some(row) = each.next()? {
         let address: String = row.get(0)?;
         let digest = digest_of(&row.get::<_, [u8; 32]>(1)?)?;
         let text: String = row.get(2)?;
+        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(row, &kept, 4)? {
+            // Collected; its digest goes on in the chain.
+            continue;
+        }
         if Digest::of(text.as_bytes()) != digest {
             found.severe("row-damaged", format!("the record of `{address}` is not what was written"));
             continue;
@@ -286,12 +291,16 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
     }
     drop(each);
     let mut ask = conn.prepare(
-        "SELECT name, digest, body FROM output_rows UNION ALL SELECT name, digest, body FROM output_history",
+        "SELECT name, digest, body, 1, stack, from_version, from_version + 1 FROM output_rows \
+         UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM output_history",
     )?;
     let mut each = ask.query([])?;
     while let Some(row) = each.next()? {
         let name: String = row.get(0)?;
         let text: String = row.get(2)?;
+        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(row, &kept, 4)? {
+            continue;
+        }
         if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
             found.severe("row-damaged", format!("the output `{name}` is not what was written"));
         }
@@ -323,6 +332,12 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// Does a version that was not removed show this row? Its stack, first version and end stand at `from`.
+fn shown(row: &Row<'_>, kept: &BTreeMap<i64, BTreeSet<u64>>, from: usize) -> Outcome<bool> {
+    let (stack, begin, end): (i64, u64, u64) = (row.get(from)?, row.get(from + 1)?, row.get(from + 2)?);
+    Ok(begin < end && kept.get(&stack).is_some_and(|all| all.range(begin..end).next().is_some()))
 }
 
 /// Digests that stand in a wish.
@@ -418,12 +433,34 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
             );
         }
     }
+    drop(rows);
+    let mut removed: BTreeSet<(String, u64)> = BTreeSet::new();
     let mut check = ChainCheck::default();
     operations::all(conn, |operation| {
         if let Err(broken) = check.add(&operation) {
             found.severe("operations-broken", broken.to_string());
         }
-    })
+        if let (Some((stack, _)), Some(Value::Array(numbers))) =
+            (&operation.stack, operation.undo.get("removed"))
+        {
+            removed.extend(numbers.iter().filter_map(Value::as_u64).map(|n| (stack.clone(), n)));
+        }
+    })?;
+    let mut ask = conn.prepare(
+        "SELECT s.id, s.name, v.version FROM versions v JOIN stacks s ON s.num = v.stack \
+         WHERE v.removed_at IS NOT NULL ORDER BY 1, 3",
+    )?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let (stack, name, version): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if !removed.contains(&(stack, version)) {
+            found.severe(
+                "version-hidden",
+                format!("v{version} of `{name}` is marked as removed, and no operation removed it"),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn gaps(conn: &Connection, found: &mut Findings) -> Outcome<()> {

@@ -25,6 +25,7 @@ mod outputs;
 mod process;
 mod resources;
 mod restore;
+mod retention;
 mod runs;
 mod schema;
 mod session;

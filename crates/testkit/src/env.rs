@@ -261,7 +261,9 @@ pub fn redact_words(text: &str) -> String {
                 before = '#';
             }
             Some((length, fill)) => {
-                out.push_str(&fill.to_string().repeat(length));
+                // Fractions of a second have as many digits as they need.
+                let shown = if fill == 't' { length.min("2026-11-20T14:30:00Z".len()) } else { length };
+                out.push_str(&fill.to_string().repeat(shown));
                 rest = &rest[length..];
                 before = fill;
             }
@@ -269,6 +271,29 @@ pub fn redact_words(text: &str) -> String {
                 out.push(first);
                 rest = &rest[first.len_utf8()..];
                 before = first;
+            }
+        }
+    }
+    out
+}
+
+/// The same text with every time in it at `time`, in the shape and precision it had.
+#[must_use]
+pub fn at_time(text: &str, at: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        match time(rest).filter(|_| !before.is_alphanumeric()) {
+            Some((length, _)) => {
+                let digits = at.bytes().chain(std::iter::repeat(b'0'));
+                let same = rest[..length].bytes().zip(digits);
+                out.extend(same.map(|(was, b)| char::from(if was.is_ascii_digit() { b } else { was })));
+                (before, rest) = ('0', &rest[length..]);
+            }
+            None => {
+                out.push(first);
+                (before, rest) = (first, &rest[first.len_utf8()..]);
             }
         }
     }
@@ -349,6 +374,8 @@ mod tests {
         let text = "id 0192f0c1-7a3b-7c44-8d55-0123456789ab at 2026-11-20 14:30:00 (2026-11-20T14:30:00.123Z) took 71ms, v12";
         let marked = redact_words(text);
         assert!(marked.starts_with("id uuuuuuuu") && marked.ends_with("took ####, v12"), "{marked}");
+        let (short, long) = ("at 2026-11-20T14:30:00Z", "at 2026-11-20T14:30:00.123456789Z");
+        assert_eq!(redact_words(short), redact_words(long));
         assert_eq!(redact_words("0s 3 files, 1.5 GiB"), "0s 3 files, 1.5 GiB");
     }
 }

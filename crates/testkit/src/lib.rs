@@ -2,6 +2,7 @@
 //! which commands are tested. Used from `tests/` binaries only.
 
 pub mod arrows;
+pub mod document;
 pub mod env;
 pub mod machine;
 pub mod memory_store;

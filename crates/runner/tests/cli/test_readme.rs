@@ -10,8 +10,8 @@ fn readme() -> String {
 
 /// Fenced blocks of a language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}\n");
-    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    let found = sloth_testkit::document::blocks(text).unwrap();
+    found.iter().filter(|b| b.language == language).map(|b| b.text()).collect()
 }
 
 /// What is between backticks.

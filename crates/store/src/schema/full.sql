@@ -47,7 +47,8 @@ CREATE TABLE resource_rows (
   PRIMARY KEY (stack, address)
 ) STRICT, WITHOUT ROWID;
 
--- Records that ended: valid from `from_version` up to, but not in, `to_version`.
+-- Records that ended: valid from `from_version` up to, but not in, `to_version`. An empty body was collected, because
+-- all versions that showed it are removed; the digest stays for the chain.
 CREATE TABLE resource_history (
   stack INTEGER NOT NULL REFERENCES stacks (num),
   to_version INTEGER NOT NULL,
@@ -100,7 +101,7 @@ CREATE TABLE versions (
   written INTEGER NOT NULL,
   removed INTEGER NOT NULL,
   prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 32),
-  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  hash BLOB NOT NULL CHECK (length(hash) = 32), removed_at INTEGER,
   PRIMARY KEY (stack, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -313,7 +314,7 @@ CREATE VIEW state_versions AS
     ))) AS state_snapshot,
     datetime(v.created_at / 1000000000, 'unixepoch') AS created_at, v.created_by AS created_by,
     v.created_by AS creator, v.description AS description, lower(hex(v.hash)) AS checksum
-  FROM versions v JOIN stacks s ON s.num = v.stack;
+  FROM versions v JOIN stacks s ON s.num = v.stack WHERE v.removed_at IS NULL;
 
 CREATE VIEW state_locks AS
   SELECT s.id AS stack_id, l.lock_id AS lock_id, l.operation AS operation, l.locked_by AS who,

@@ -6,6 +6,7 @@ pub mod destroy;
 pub mod drift;
 pub mod events;
 pub mod export;
+pub mod gc;
 pub mod history;
 pub mod import;
 pub mod list;
@@ -42,6 +43,8 @@ pub enum Command {
     Events(events::Args),
     /// Write a stack as JSON, for `stack import`
     Export(export::Args),
+    /// Remove old versions for good, and what nobody needs after them
+    Gc(gc::Args),
     /// List the runs of a stack
     History(history::Args),
     /// Make a stack of what `stack export` wrote
@@ -85,6 +88,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Drift(args) => drift::dispatch(app, args),
         Command::Events(args) => events::run(app, args),
         Command::Export(args) => export::run(app, args),
+        Command::Gc(args) => gc::run(app, args),
         Command::History(args) => history::run(app, args),
         Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),

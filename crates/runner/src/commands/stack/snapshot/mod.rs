@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod create;
+pub mod delete;
 pub mod list;
 pub mod restore;
 pub mod show;
@@ -24,6 +25,8 @@ pub enum Command {
     Compare(compare::Args),
     /// Make a version on request
     Create(create::Args),
+    /// Remove a version from the history
+    Delete(delete::Args),
     /// List the versions of a stack
     List(list::Args),
     /// Go back to a version: the record and the machines
@@ -40,6 +43,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Compare(args) => compare::run(app, args),
         Command::Create(args) => create::run(app, args),
+        Command::Delete(args) => delete::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Restore(args) => restore::run(app, args),
         Command::Show(args) => show::run(app, args),
