@@ -21,6 +21,7 @@ mod leases;
 mod location;
 mod mark;
 mod operations;
+mod named;
 mod outputs;
 mod process;
 mod resources;
@@ -31,6 +32,7 @@ mod schema;
 mod session;
 mod sqlite;
 mod stacks;
+mod upstreams;
 mod values;
 mod versions;
 

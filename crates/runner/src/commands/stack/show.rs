@@ -2,6 +2,7 @@
 
 use sloth_core::drift::{DriftStatus, Resolution};
 use sloth_core::store::VersionAt;
+use sloth_engine::upstreams;
 
 use crate::app::App;
 use crate::error::CommandError;
@@ -38,6 +39,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         .count();
     let holder = app.store()?.leases().status(&stack.id)?.first().map(|l| l.locked_by.clone());
     let count = view.resource_count(&stack.id)?;
-    app.out.show(&StackView::new(&stack).with(&outputs, &runs, count).now(holder, open));
+    let stale = upstreams::stale(&*view, &stack.id)?;
+    app.out.show(&StackView::new(&stack).with(&outputs, &runs, count).now(holder, open).stale(stale));
     Ok(Exit::Ok)
 }
