@@ -844,7 +844,7 @@ pub enum Undo {
     Done(String),
 }
 
-/// Undoes the newest operation that was not undone yet, or a given one.
+/// Undoes the newest operation that changed something and was not undone yet, or a given one.
 ///
 /// # Errors
 /// There is none, or it cannot be undone.
@@ -858,7 +858,10 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         None => log
             .iter()
             .find(|o| {
-                o.undoes.is_none() && !undone.contains(&o.seq) && !crate::retention::is_automatic(&o.undo)
+                o.undoes.is_none()
+                    && !undone.contains(&o.seq)
+                    && o.changed_something()
+                    && !crate::retention::is_automatic(&o.undo)
             })
             .ok_or_else(|| EngineError::NoSuchOperation("left".to_owned()))?,
     };

@@ -269,8 +269,10 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::VersionProtected { stack, .. } => {
             (Exit::Conflict, Some(format!("see `sloth-runner stack snapshot list {stack}`")))
         }
-        EngineError::NotUndoable { .. }
-        | EngineError::Blocked(_)
+        EngineError::NotUndoable { .. } => {
+            (Exit::Failed, Some("see `sloth-runner op log`; `undo --op N` takes back another one".to_owned()))
+        }
+        EngineError::Blocked(_)
         | EngineError::Unreachable(_)
         | EngineError::Program(_)
         | EngineError::Refused(_) => (Exit::Failed, None),
