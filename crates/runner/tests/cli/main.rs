@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod test_accounts;
 mod test_audit;
 mod test_backup;
 mod test_check;
