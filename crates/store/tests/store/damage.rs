@@ -47,7 +47,7 @@ fn fill(f: &Fixture, rounds: i64) {
         for (at, (_, lease)) in stacks.iter().enumerate() {
             f.clock.advance(Duration::from_millis(977));
             let blob = Blob::new(format!("content {at} of round {round}\n").repeat(20).into_bytes());
-            f.store.blobs().put(&[blob.clone()], Wait::Fast).unwrap();
+            f.store.blobs().put(std::slice::from_ref(&blob), Wait::Fast).unwrap();
             change(&*f.store, lease, version(), |txn| {
                 for n in 0..4 {
                     let name = format!("{at}-{}", (round * 3 + n) % 17);
@@ -75,7 +75,7 @@ fn fill(f: &Fixture, rounds: i64) {
     .unwrap();
     let (trashed, lease) = &stacks[2];
     change(&*f.store, lease, Seal::Operation(OperationRecord::default()), |txn| {
-        txn.stack_trash(&trashed.id).unwrap()
+        txn.stack_trash(&trashed.id).unwrap();
     })
     .unwrap();
     for (_, lease) in &stacks {
