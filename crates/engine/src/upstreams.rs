@@ -113,13 +113,28 @@ impl StackGraph {
     /// # Errors
     /// The store failed.
     pub fn load(view: &dyn View) -> Result<Self, EngineError> {
+        Self::of(view, view.upstream_all()?)
+    }
+
+    /// Reads it, with what one stack needed at a version of it.
+    ///
+    /// # Errors
+    /// There is no such version, or the store failed.
+    pub fn load_as_of(view: &dyn View, stack: &StackId, at: VersionAt) -> Result<Self, EngineError> {
+        let mut all = view.upstream_all()?;
+        all.retain(|(id, _)| id != stack);
+        all.extend(view.upstream_list(stack, at)?.into_iter().map(|upstream| (stack.clone(), upstream)));
+        Self::of(view, all)
+    }
+
+    fn of(view: &dyn View, all: Vec<(StackId, Upstream)>) -> Result<Self, EngineError> {
         let stacks = view.stack_list()?;
         let mut index: HashMap<StackId, usize> =
             stacks.iter().enumerate().map(|(at, stack)| (stack.id.clone(), at)).collect();
         let mut names: Vec<String> = stacks.iter().map(|stack| stack.name.clone()).collect();
         let there = names.len();
         let mut upstreams = BTreeMap::new();
-        for (stack, upstream) in view.upstream_all()? {
+        for (stack, upstream) in all {
             let Some(&from) = index.get(&stack) else { continue };
             let to = *index.entry(upstream.id.clone()).or_insert_with(|| {
                 names.push(upstream.name.clone());

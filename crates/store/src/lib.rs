@@ -32,6 +32,7 @@ mod schema;
 mod session;
 mod sqlite;
 mod stacks;
+mod sum;
 mod upstreams;
 mod values;
 mod versions;

@@ -62,6 +62,9 @@ pub struct Args {
         hide_default_value = true
     )]
     output: Output,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
@@ -84,7 +87,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         (None, Some(path)) => by_name(path)?,
         (None, None) => Picture::Tree,
     };
-    let deps = load(app, &args.stack)?;
+    let deps = load(app, &args.stack, args.at.as_deref())?;
     let place = deps.all.find(&deps.stack.name);
     let related = |at: &usize| !(deps.all.graph.needs(*at).is_empty() && deps.all.graph.needed_by(*at).is_empty());
     let drawing = match place.filter(|at| !args.resources && (args.stacks || related(at))) {

@@ -12,6 +12,7 @@ use sloth_core::store::VersionAt;
 use sloth_engine::upstreams::{self, StackGraph};
 
 use crate::app::App;
+use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::deps::StackDeps;
@@ -43,21 +44,25 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     }
 }
 
-/// Reads what a stack and its resources need.
+/// Reads what a stack and its resources need, now or at a version.
 ///
 /// # Errors
-/// There is no such stack, or the store failed.
-pub fn load(app: &App, name: &str) -> Result<StackDeps, CommandError> {
+/// There is no such stack or version, or the store failed.
+pub fn load(app: &App, name: &str, at: Option<&str>) -> Result<StackDeps, CommandError> {
     let view = app.view()?;
     let stack = app.stack(&*view, name)?;
+    let at = at_version(&*view, &stack, at)?;
     let mut records: Vec<(Address, Vec<String>)> = Vec::new();
-    view.resource_texts(&stack.id, VersionAt::Head, &mut |r| {
+    view.resource_texts(&stack.id, at, &mut |r| {
         records.push((r.address, r.options.depends_on));
     })?;
     let items: Vec<(&Address, &[String])> = records.iter().map(|(a, d)| (a, d.as_slice())).collect();
     let graph = Dependencies::build(&items);
     let names = records.iter().map(|(address, _)| address.to_string()).collect();
-    let all = StackGraph::load(&*view)?;
-    let stale = upstreams::stale(&*view, &stack.id)?;
+    let (all, stale) = match at {
+        VersionAt::Head => (StackGraph::load(&*view)?, upstreams::stale(&*view, &stack.id)?),
+        // What was read then is history, not stale.
+        VersionAt::Number(_) => (StackGraph::load_as_of(&*view, &stack.id, at)?, Vec::new()),
+    };
     Ok(StackDeps { stack, names, graph, all, stale })
 }

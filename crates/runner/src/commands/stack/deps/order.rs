@@ -21,6 +21,9 @@ pub struct Args {
     /// Stack, or several to be put in order
     #[arg(value_name = "STACK", required = true)]
     stacks: Vec<String>,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
@@ -28,8 +31,14 @@ pub struct Args {
 /// # Errors
 /// There is no such stack, there is a circle, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let [stack] = &args.stacks[..] else { return among(app, &args.stacks) };
-    let deps = load(app, stack)?;
+    let [stack] = &args.stacks[..] else {
+        if args.at.is_some() {
+            let says = "`--at` is a version of one stack, and there are several";
+            return Err(CommandError::usage(says));
+        }
+        return among(app, &args.stacks);
+    };
+    let deps = load(app, stack, args.at.as_deref())?;
     let circle = |circle| {
         let (name, path) = (&deps.stack.name, deps.path(&circle));
         let says = format!("the resources of stack `{name}` have no order, because of a circle: {path}");
