@@ -303,11 +303,11 @@ impl Human for CheckView {
             page.raw(&format!("{title} {from} depends on {to}, which is not in the stack"));
         }
         page.gap();
-        let circles = match self.cycles.len() {
+        let circles = match self.cycles.len() + usize::from(self.stack_cycle.is_some()) {
             0 => "no circle".to_owned(),
             many => words::count(many as u64, "circle"),
         };
-        let missing = match self.missing.len() {
+        let missing = match self.missing.len() + self.missing_stacks.len() {
             0 => "nothing missing".to_owned(),
             many => format!("{many} missing"),
         };
