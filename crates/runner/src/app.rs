@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use sloth_api::git;
+use sloth_core::actor::{Actor, GitState};
 use sloth_core::address::HostName;
 use sloth_core::id::LockId;
 use sloth_core::machine::Machine;
@@ -35,6 +38,14 @@ pub struct App {
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
+    repository: RefCell<Repository>,
+}
+
+/// The repository of the workflow file.
+enum Repository {
+    Unknown,
+    Looking(JoinHandle<Option<GitState>>),
+    Known(GitState),
 }
 
 impl App {
@@ -54,6 +65,7 @@ impl App {
             config: OnceCell::new(),
             store: OnceCell::new(),
             about: RefCell::new(None),
+            repository: RefCell::new(Repository::Unknown),
         }
     }
 
@@ -142,6 +154,28 @@ impl App {
         *self.about.borrow_mut() = Some(name.to_owned());
     }
 
+    /// Begins to look what the repository of a workflow file is at, for the log of what is done with it. Costs a few
+    /// looks at directories where there is no repository; where there is one, `git` works while the file is loaded.
+    pub fn follow(&self, file: &Path) {
+        if git::repository(file).is_some() {
+            let file = file.to_owned();
+            let looking = std::thread::spawn(move || git::state(&file));
+            *self.repository.borrow_mut() = Repository::Looking(looking);
+        }
+    }
+
+    /// What [`App::follow`] found out.
+    fn git(&self) -> Option<GitState> {
+        let mut repository = self.repository.borrow_mut();
+        let found = match std::mem::replace(&mut *repository, Repository::Unknown) {
+            Repository::Unknown => None,
+            Repository::Looking(looking) => looking.join().ok().flatten(),
+            Repository::Known(state) => Some(state),
+        };
+        *repository = found.clone().map_or(Repository::Unknown, Repository::Known);
+        found
+    }
+
     /// The stack the command is about.
     pub fn subject(&self) -> Option<String> {
         self.about.borrow().clone()
@@ -172,7 +206,7 @@ impl App {
             self.about(name);
         }
         let presents = self.presents(&*store, stack)?;
-        let actor = person::actor(self.globals.as_name.as_deref());
+        let actor = Actor { git: self.git(), ..person::actor(self.globals.as_name.as_deref()) };
         Ok(Context {
             machines: self.machines(),
             sink,

@@ -34,6 +34,7 @@ mod test_stack_gc;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_stack_state;
+mod test_stack_tags;
 mod test_stack_validate;
 mod test_state;
 mod test_terminal;
