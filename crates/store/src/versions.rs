@@ -320,4 +320,3 @@ impl ReadVersions for Session<'_> {
         self.shared.told(self.is_pending(stack))
     }
 }
-

@@ -25,9 +25,9 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases,
     OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
-    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn,
-    VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns,
-    WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
+    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store,
+    StoreError, Txn, VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs,
+    WriteResources, WriteRuns, WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
 };
 use sloth_core::upstream::Upstream;
 use sloth_core::value::{Value, canonical, to_value};

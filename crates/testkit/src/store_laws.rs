@@ -992,7 +992,8 @@ pub fn what_stacks_need_has_a_history(f: &Fixture) {
         version: Version(n),
         reads: [("url".to_owned(), Reading::of(None))].into(),
     };
-    let put = |n: u64| change(&*f.store, &lease, version(), |txn| txn.upstream_put(&needs(n)).unwrap()).unwrap();
+    let put =
+        |n: u64| change(&*f.store, &lease, version(), |txn| txn.upstream_put(&needs(n)).unwrap()).unwrap();
     assert_eq!(put(1).version, Some(Version(1)));
     assert_eq!(put(1).version, None);
     assert_eq!(put(2).version, Some(Version(2)));
