@@ -10,7 +10,7 @@ use sloth_core::output::Output;
 use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Origin, Recorded};
 use sloth_core::stack::{Stack, check_name};
-use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, Wait};
+use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, View, Wait};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
 use sloth_core::version::{Version, VersionKind, VersionNote};
@@ -133,6 +133,18 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
     ctx.store.view()?.stack_get(&id)?.ok_or_else(|| EngineError::NoSuchStack { name: name.to_owned(), nearest: None })
 }
 
+/// Can a stack be made under this name?
+///
+/// # Errors
+/// It is taken or cannot be one, or the store failed.
+pub fn check_free(view: &dyn View, name: &str) -> Result<(), EngineError> {
+    check_name(name)?;
+    match view.stack_find(name)? {
+        StackMatch::One(found) if found.name == name => Err(EngineError::StackExists(name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// What undoing needs to know of a stack that was planted.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Planted {
@@ -153,11 +165,7 @@ pub fn plant(
 ) -> Result<(), EngineError> {
     let view = ctx.store.view()?;
     for (past, _) in pasts {
-        let name = &past.stack.name;
-        check_name(name)?;
-        if matches!(view.stack_find(name)?, StackMatch::One(found) if found.name == *name) {
-            return Err(EngineError::StackExists(name.clone()));
-        }
+        check_free(&*view, &past.stack.name)?;
     }
     drop(view);
     let mut txn = ctx.store.begin(values::intent(ctx, verb, Wait::Durable))?;
