@@ -9,7 +9,7 @@ use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Origin, Recorded};
-use sloth_core::stack::{Stack, check_name};
+use sloth_core::stack::{Stack, VERSION_TAGS, check_name};
 use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, View, Wait};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
@@ -109,7 +109,11 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
         version_label: carried.version_label.clone(),
         workflow_file: carried.workflow_file.clone(),
         configuration: carried.configuration.clone(),
-        metadata: carried.metadata.clone(),
+        metadata: {
+            // They stand for versions that stay behind.
+            let kept = carried.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
+            kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+        },
         ..Stack::fresh(name, now)
     };
     let id = stack.id.clone();

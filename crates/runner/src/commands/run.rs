@@ -136,7 +136,7 @@ pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
 fn snapshot_before(app: &App, name: &str) -> Result<(), CommandError> {
     let StackMatch::One(stack) = app.view()?.stack_find(name)? else { return Ok(()) };
     if stack.head != Version::ZERO {
-        stacks::snapshot_create(&app.context(Some(name))?, name, "Auto-snapshot", Some("system"))?;
+        stacks::snapshot_create(&app.context(Some(name))?, name, "Auto-snapshot", Some("system"), &[])?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod test_accounts;
 mod test_audit;
 mod test_backup;
 mod test_check;
@@ -34,6 +35,7 @@ mod test_stack_interchange;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_stack_state;
+mod test_stack_tags;
 mod test_stack_validate;
 mod test_state;
 mod test_terminal;

@@ -45,6 +45,24 @@ fn the_first_run_of_a_stack_can_be_taken_back() {
 }
 
 #[test]
+fn what_changed_nothing_is_passed_over() {
+    let env = ran_site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--var", "title=changed"]);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--var", "title=changed"]);
+    env.expect(0, &["stack", "lock", "acquire", "site", "--reason", "a look"]);
+    env.expect(0, &["stack", "lock", "release", "site"]);
+    env.expect(0, &["undo", "--yes"]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    // Named, it is refused.
+    let refused = env.expect(1, &["undo", "--op", "3", "--yes"]);
+    assert!(
+        refused.says("it changed nothing") && refused.says("hint: see `sloth-runner op log`"),
+        "{}",
+        refused.text()
+    );
+}
+
+#[test]
 fn what_cannot_be_undone_says_why() {
     let env = ran_site();
     env.expect(7, &["undo", "--op", "99"]);
@@ -111,6 +129,12 @@ fn every_change_can_be_taken_back() {
         (&["stack", "rename", "site", "home"], &nothing),
         (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "tags", "add", "site", "x"], &nothing),
+        (&["stack", "tags", "add", "site", "x", "--version", "1"], &nothing),
+        (&["stack", "tags", "remove", "site", "old"], &|env| {
+            env.expect(0, &["stack", "tags", "add", "site", "old"]);
+        }),
+        (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),
