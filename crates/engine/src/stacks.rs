@@ -241,7 +241,7 @@ pub fn compare(
     };
     for (address, before) in &old {
         let Some(after) = new.get(address) else { continue };
-        let diff = attribute_diff(before, after);
+        let diff = Diff::between(before, after);
         if diff.is_empty() { result.unchanged += 1 } else { result.changed.push((address.clone(), diff)) }
     }
     let value = |outputs: &[Output], name: &str| {
@@ -264,23 +264,6 @@ pub fn compare(
 
 fn absent() -> Value {
     serde_json::json!({ "kind": "absent" })
-}
-
-/// Attribute by attribute: objects by key, anything else as one attribute `value`.
-pub(crate) fn attribute_diff(before: &Value, after: &Value) -> Diff {
-    let mut diff = Diff::none();
-    match (before, after) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                diff.compare(key, a.get(key).cloned(), b.get(key).cloned());
-            }
-        }
-        _ => diff.compare("value", Some(before.clone()), Some(after.clone())),
-    }
-    diff
 }
 
 /// How a person wants a stack locked.

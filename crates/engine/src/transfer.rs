@@ -125,16 +125,15 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
         successful: true,
         always: true,
     };
-    let version = PastVersion {
-        note,
-        at: now,
-        resources: carried.resources.clone(),
-        outputs: carried.outputs.clone(),
-    };
+    let version =
+        PastVersion { note, at: now, resources: carried.resources.clone(), outputs: carried.outputs.clone() };
     let past = Past { stack, versions: vec![version], runs: Vec::new(), findings: Vec::new() };
     ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
     plant(ctx, "stack import", &[(past, description)], &[])?;
-    ctx.store.view()?.stack_get(&id)?.ok_or_else(|| EngineError::NoSuchStack { name: name.to_owned(), nearest: None })
+    ctx.store
+        .view()?
+        .stack_get(&id)?
+        .ok_or_else(|| EngineError::NoSuchStack { name: name.to_owned(), nearest: None })
 }
 
 /// Can a stack be made under this name?
@@ -191,7 +190,8 @@ pub(crate) const PLANTED: &str = "planted";
 /// Takes back what [`plant`] did. A stack on which something was done since keeps everything as it is. Dying on the way
 /// leaves stacks in the trash that the next attempt finds there.
 pub(crate) fn uproot(ctx: &Context, operation: &Operation) -> Result<String, EngineError> {
-    let refuse = |why: String| EngineError::NotUndoable { seq: operation.seq, verb: operation.verb.clone(), why };
+    let refuse =
+        |why: String| EngineError::NotUndoable { seq: operation.seq, verb: operation.verb.clone(), why };
     let kept = |key: &str| operation.undo.get(key).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
     let unreadable = |e: serde_json::Error| refuse(format!("what it found cannot be read: {e}"));
     let planted: Vec<Planted> = serde_json::from_value(kept(PLANTED)).map_err(unreadable)?;

@@ -355,8 +355,8 @@ fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) ->
         let moved = match &note {
             Some(note) => {
                 let changes = versions::all_changes(conn, stack, &writing.changes).map_err(told)?;
-                let made = versions::make(conn, writing, stack, id, &changes, note, shared.now())
-                    .map_err(told)?;
+                let made =
+                    versions::make(conn, writing, stack, id, &changes, note, shared.now()).map_err(told)?;
                 version = made.version;
                 move_head(conn, stack, &made, lock.as_str(), *fence).map_err(told)?
             }

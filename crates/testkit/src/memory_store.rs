@@ -424,8 +424,7 @@ impl WriteStacks for Session<'_> {
             }
         }
         self.stack_insert(&past.stack)?;
-        let entry =
-            self.world.stacks.get_mut(&past.stack.id).ok_or_else(|| unknown(&past.stack.id))?;
+        let entry = self.world.stacks.get_mut(&past.stack.id).ok_or_else(|| unknown(&past.stack.id))?;
         for version in &past.versions {
             let old = entry.newest.resources.clone();
             // What did not change keeps the times of its last change.

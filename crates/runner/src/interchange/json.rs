@@ -121,7 +121,11 @@ fn is_number(text: &str) -> bool {
 
 /// Writes a document as Go programs do: two spaces, `<`, `>` and `&` escaped, keys in order unless `order` knows a better
 /// one for the object at a pointer.
-pub fn write(value: &Value, spelled: &BTreeSet<String>, order: fn(&str) -> &'static [&'static str]) -> String {
+pub fn write(
+    value: &Value,
+    spelled: &BTreeSet<String>,
+    order: fn(&str) -> &'static [&'static str],
+) -> String {
     let mut out = String::new();
     Writer { out: &mut out, spelled, order }.value(value, &mut String::new(), 0);
     out.push('\n');
@@ -175,7 +179,9 @@ impl Writer<'_> {
                 self.line(depth);
                 self.out.push(']');
             }
-            Value::String(text) if self.spelled.contains(at.as_str()) && is_number(text) => self.out.push_str(text),
+            Value::String(text) if self.spelled.contains(at.as_str()) && is_number(text) => {
+                self.out.push_str(text)
+            }
             Value::String(text) => self.text(text),
             other => self.out.push_str(&other.to_string()),
         }

@@ -34,7 +34,10 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
     let top = Fields::of(&read.value, "")?;
     check_version(&top)?;
     let Some(deployment) = top.get("deployment") else {
-        return Err(Broken::new("deployment", "it is missing: this is not what `pulumi stack export` writes"));
+        return Err(Broken::new(
+            "deployment",
+            "it is missing: this is not what `pulumi stack export` writes",
+        ));
     };
     let deployment = Fields::of(deployment, "deployment")?;
     if deployment.object("manifest")?.is_none() {
@@ -49,7 +52,9 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
         found.take(&place, value, spelled, &pending, now)?;
     }
     for (urn, what) in pending.iter().filter(|(urn, _)| !found.known.contains_key::<str>(urn)) {
-        notes.push(format!("`{what}` of `{urn}` was going on; whether it was made is unknown, and it is left out"));
+        notes.push(format!(
+            "`{what}` of `{urn}` was going on; whether it was made is unknown, and it is left out"
+        ));
     }
     let mut kept = Map::new();
     for (key, value) in [("version", top.get("version")), ("features", top.get("features"))] {
@@ -78,7 +83,8 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
 fn check_version(top: &Fields<'_, '_>) -> Result<(), Broken> {
     if top.map.contains_key("checkpoint") {
         let what = "this is a file of a Pulumi backend, not an export";
-        return Err(Broken::new("checkpoint", what).hint("write an export with `pulumi stack export --file export.json`"));
+        return Err(Broken::new("checkpoint", what)
+            .hint("write an export with `pulumi stack export --file export.json`"));
     }
     match top.number("version")? {
         3 | 4 => {}
@@ -149,13 +155,14 @@ impl Resources {
             };
             self.outputs.extend(outputs.iter().map(output));
         }
-        let unfinished = match (pending.get(urn), deleting, fields.truth("pendingReplacement")?, fields.truth("taint")?) {
-            (_, true, ..) => Some("replaced, and still to be deleted".to_owned()),
-            (Some(what), ..) => Some(format!("`{what}` was going on; look before you believe it")),
-            (_, _, true, _) => Some("its replacement was going on".to_owned()),
-            (.., true) => Some("tainted: to be replaced".to_owned()),
-            _ => None,
-        };
+        let unfinished =
+            match (pending.get(urn), deleting, fields.truth("pendingReplacement")?, fields.truth("taint")?) {
+                (_, true, ..) => Some("replaced, and still to be deleted".to_owned()),
+                (Some(what), ..) => Some(format!("`{what}` was going on; look before you believe it")),
+                (_, _, true, _) => Some("its replacement was going on".to_owned()),
+                (.., true) => Some("tainted: to be replaced".to_owned()),
+                _ => None,
+            };
         let options = Options {
             depends_on: needs,
             protect: fields.truth("protect")?,
@@ -208,7 +215,9 @@ impl Resources {
                     addresses.insert(address.clone());
                 }
                 None if self.earlier.contains(urn) => {}
-                None => return Err(Broken::new(fields.at(&name), format!("`{urn}` does not come before it"))),
+                None => {
+                    return Err(Broken::new(fields.at(&name), format!("`{urn}` does not come before it")));
+                }
             }
         }
         Ok(addresses.into_iter().collect())

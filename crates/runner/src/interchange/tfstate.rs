@@ -73,7 +73,9 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
     let lineage = top.maybe_text("lineage")?.unwrap_or_default();
     let mut notes = Vec::new();
     let mut kept = Map::new();
-    for (key, value) in top.map.iter().filter(|(key, _)| !["outputs", "resources", "serial"].contains(&key.as_str())) {
+    for (key, value) in
+        top.map.iter().filter(|(key, _)| !["outputs", "resources", "serial"].contains(&key.as_str()))
+    {
         kept.insert(key.clone(), value.clone());
     }
     kept.insert("serial".to_owned(), Value::from(serial));
@@ -111,7 +113,8 @@ fn check_version(top: &Fields<'_, '_>) -> Result<(), Broken> {
         Some(4) => Ok(()),
         Some(3) if top.map.contains_key("backend") => {
             let what = "this is what `terraform init` remembers of a backend, not a state";
-            Err(Broken::new("backend", what).hint("write the state itself with `terraform state pull > state.tfstate`"))
+            Err(Broken::new("backend", what)
+                .hint("write the state itself with `terraform state pull > state.tfstate`"))
         }
         Some(n @ 1..=3) => {
             let hint = "let Terraform 0.12 or newer write it once: `terraform apply -refresh-only`, then `terraform state pull`";
@@ -245,7 +248,9 @@ fn read_instance(
     let deposed = match fields.maybe_text("deposed")? {
         None | Some("") => String::new(),
         Some(id) if id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit()) => format!("#deposed-{id}"),
-        Some(id) => return Err(Broken::new(fields.at("deposed"), format!("`{id}` is not 8 hexadecimal digits"))),
+        Some(id) => {
+            return Err(Broken::new(fields.at("deposed"), format!("`{id}` is not 8 hexadecimal digits")));
+        }
     };
     let unfinished = match fields.maybe_text("status")? {
         _ if !deposed.is_empty() => {
@@ -256,7 +261,8 @@ fn read_instance(
         Some(other) => return Err(Broken::new(fields.at("status"), format!("`{other}` is not a status"))),
     };
     let needs: Vec<String> = fields.texts("dependencies")?.into_iter().map(str::to_owned).collect();
-    let options = Options { sensitive: !fields.list("sensitive_attributes")?.is_empty(), ..Options::default() };
+    let options =
+        Options { sensitive: !fields.list("sensitive_attributes")?.is_empty(), ..Options::default() };
     let mut rest = fields.map.clone();
     let attributes = rest.remove("attributes");
     let mut origin = Map::new();
@@ -371,7 +377,9 @@ fn fits(kind: &Value, value: &Value, at: &mut String, numbers: &BTreeSet<&str>) 
             ("number", Value::String(_)) => return numbers.contains(at.as_str()),
             ("string", Value::String(_)) => return !numbers.contains(at.as_str()),
             ("number", Value::Number(_)) | ("bool", Value::Bool(_)) => true,
-            ("dynamic", Value::Object(map)) => map.len() == 2 && map.contains_key("value") && map.contains_key("type"),
+            ("dynamic", Value::Object(map)) => {
+                map.len() == 2 && map.contains_key("value") && map.contains_key("type")
+            }
             _ => false,
         },
         (Value::Array(parts), value) => match (parts.as_slice(), value) {
@@ -416,7 +424,8 @@ fn write_resources(resources: &[Recorded], spelled: &mut BTreeSet<String>) -> Va
     let mut groups: BTreeMap<(String, String, String, String, String), Vec<Placed>> = BTreeMap::new();
     for recorded in resources {
         let placed = placed(recorded).unwrap_or_else(|| native(recorded, &names));
-        let text = |name: &str| placed.resource.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |name: &str| placed.resource.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = (text("module"), text("mode"), text("type"), text("name"), text("provider"));
         groups.entry(key).or_default().push(placed);
     }
@@ -447,7 +456,8 @@ fn rank(instance: &Map) -> (u8, u64, String, String) {
 
 /// What was read is written as it was.
 fn placed(recorded: &Recorded) -> Option<Placed> {
-    let spec = recorded.spec.as_object().filter(|_| recorded.module == TERRAFORM && recorded.is_registered())?;
+    let spec =
+        recorded.spec.as_object().filter(|_| recorded.module == TERRAFORM && recorded.is_registered())?;
     let origin = spec.get(TERRAFORM)?.as_object()?;
     let resource = origin.get("resource")?.as_object()?.clone();
     let mut instance = origin.get("instance")?.as_object()?.clone();

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::output::Output;
 use sloth_core::recorded::Recorded;
+use sloth_core::stack::Stack;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::Version;
-use sloth_core::stack::Stack;
 use sloth_engine::transfer::Carried;
 
 use crate::interchange::tfstate;

@@ -76,9 +76,9 @@ fn what_came_from_terraform_goes_back_byte_for_byte() {
 /// A directory in which the real client works, and what it does there; `None` when there is none.
 fn terraform(env: &TestEnv, arguments: &[&str]) -> Option<(i32, String)> {
     let path = std::env::var_os("PATH")?;
-    let client = ["terraform", "tofu"].into_iter().find_map(|name| {
-        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
-    });
+    let client = ["terraform", "tofu"]
+        .into_iter()
+        .find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
     let Some(client) = client else {
         println!("skipped: neither terraform nor tofu is there");
         return None;
@@ -166,7 +166,8 @@ fn a_pulumi_export_is_taken_over_with_its_secrets_closed() {
     let resources = json_of(&env, &["stack", "resources", "dev", "-o", "json"]);
     let text = resources.to_string();
     assert!(!text.contains("v1:CCCC"), "{text}");
-    let instance = resources.as_array().unwrap().iter().find(|r| r["name"].as_str().unwrap().ends_with("::a::b"));
+    let instance =
+        resources.as_array().unwrap().iter().find(|r| r["name"].as_str().unwrap().ends_with("::a::b"));
     let needs = &instance.unwrap()["dependencies"];
     assert_eq!(needs, &json!(["aws.ec2.vpc.Vpc:urn:pulumi:dev::shop::aws:ec2/vpc:Vpc::main"]));
     // A number with more digits than a machine's is still there, digit by digit.
