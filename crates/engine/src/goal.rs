@@ -874,7 +874,7 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         return Err(refuse("it was undone already"));
     }
     if operation.undo.get(crate::transfer::PLANTED).is_some() {
-        return Ok(Undo::Done(crate::transfer::uproot(ctx, &operation)?));
+        return Ok(Undo::Done(crate::transfer::uproot(ctx, operation)?));
     }
     if let Some(values) = operation.undo.get(crate::values::FOUND) {
         let values: Vec<crate::values::Before> = serde_json::from_value(values.clone())

@@ -31,6 +31,7 @@ mod schema;
 mod session;
 mod sqlite;
 mod stacks;
+mod sum;
 mod values;
 mod versions;
 

@@ -1026,7 +1026,7 @@ pub fn a_planted_stack_has_its_history(f: &Fixture) {
         }
         let runs: Vec<Run> = view.run_list(id, 0).unwrap().into_iter().rev().collect();
         assert_eq!(runs, planted.runs);
-        assert_eq!(view.drift_latest(id).unwrap(), [finding.clone()]);
+        assert_eq!(view.drift_latest(id).unwrap(), std::slice::from_ref(&finding));
         assert!(!view.version_pending(id).unwrap());
     }
     assert_eq!(view.event_list(&of_stack(&db.stack.id)).unwrap().len(), 1);

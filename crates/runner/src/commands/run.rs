@@ -121,6 +121,7 @@ fn validate_first(app: &App, found: &Found) -> Result<(), CommandError> {
 /// It could not begin, or its state could not be written.
 pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
     let request = part.request(app, found, false)?;
+    app.follow(&found.file);
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
     if app.config()?.auto_snapshot && !program.workflow().config.create_snapshot {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use sloth_core::value::{Map, Value};
+use sloth_core::value::{Map, Value, canonical};
 
 use super::Broken;
 
@@ -97,7 +97,7 @@ fn build(raw: &RawValue, at: &mut String, spelled: &mut BTreeSet<String>) -> Res
             Ok(Value::Array(list))
         }
         Some(b'-' | b'0'..=b'9') => match serde_json::from_str::<Value>(text) {
-            Ok(number) if number.to_string() == text => Ok(number),
+            Ok(number) if canonical(&number) == text => Ok(number),
             _ => {
                 spelled.insert(at.clone());
                 Ok(Value::String(text.to_owned()))
@@ -180,7 +180,7 @@ impl Writer<'_> {
                 self.out.push(']');
             }
             Value::String(text) if self.spelled.contains(at.as_str()) && is_number(text) => {
-                self.out.push_str(text)
+                self.out.push_str(text);
             }
             Value::String(text) => self.text(text),
             other => self.out.push_str(&other.to_string()),

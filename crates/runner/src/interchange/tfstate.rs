@@ -371,7 +371,7 @@ fn fits(kind: &Value, value: &Value, at: &mut String, numbers: &BTreeSet<&str>) 
         at.truncate(length);
         fine
     };
-    let fine = match (kind, value) {
+    match (kind, value) {
         (_, Value::Null) => true,
         (Value::String(name), value) => match (name.as_str(), value) {
             ("number", Value::String(_)) => return numbers.contains(at.as_str()),
@@ -400,8 +400,7 @@ fn fits(kind: &Value, value: &Value, at: &mut String, numbers: &BTreeSet<&str>) 
             _ => false,
         },
         _ => false,
-    };
-    fine
+    }
 }
 
 /// The type of a value in Terraform's words.
