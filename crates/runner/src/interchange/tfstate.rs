@@ -374,8 +374,8 @@ fn fits(kind: &Value, value: &Value, at: &mut String, numbers: &BTreeSet<&str>) 
     match (kind, value) {
         (_, Value::Null) => true,
         (Value::String(name), value) => match (name.as_str(), value) {
-            ("number", Value::String(_)) => return numbers.contains(at.as_str()),
-            ("string", Value::String(_)) => return !numbers.contains(at.as_str()),
+            ("number", Value::String(_)) => numbers.contains(at.as_str()),
+            ("string", Value::String(_)) => !numbers.contains(at.as_str()),
             ("number", Value::Number(_)) | ("bool", Value::Bool(_)) => true,
             ("dynamic", Value::Object(map)) => {
                 map.len() == 2 && map.contains_key("value") && map.contains_key("type")
