@@ -94,17 +94,19 @@ pub fn edit(ctx: &Context, stack: &str, edit: Edit) -> Result<Option<Version>, E
     Ok(txn.commit(Seal::Version(note, OperationRecord::default()))?.version)
 }
 
+/// Refuses an address that nobody could type as it is printed; the error says so.
+pub(crate) fn can_be_typed(address: &Address) -> Result<(), String> {
+    let text = address.to_string();
+    match text.parse::<Address>() {
+        Ok(read) if read == *address => Ok(()),
+        _ => Err(format!("`{text}` cannot be the address of a resource; nothing was changed")),
+    }
+}
+
 /// What a registration wishes, with an address that can be typed.
 fn wish(entry: Registration) -> Result<Desired, EngineError> {
     let address = Address::local(entry.kind, entry.name);
-    let text = address.to_string();
-    match text.parse::<Address>() {
-        Ok(read) if read == address => {}
-        _ => {
-            let why = format!("`{text}` cannot be the address of a resource; nothing was changed");
-            return Err(EngineError::Refused(why));
-        }
-    }
+    can_be_typed(&address).map_err(EngineError::Refused)?;
     let mut options = entry.options;
     options.depends_on = entry.dependencies;
     Ok(Desired {
