@@ -121,6 +121,19 @@ fn wish(entry: Registration) -> Result<Desired, EngineError> {
     })
 }
 
+/// The record of a resource that somebody else looks after, as it is for the first time; `error` says why it failed.
+///
+/// # Errors
+/// Kind and name make no address.
+pub fn recorded(entry: Registration, error: Option<String>, now: Timestamp) -> Result<Recorded, EngineError> {
+    let applied = entry.applied;
+    let desired = wish(entry)?;
+    let booked = book(&desired, None, applied, "", now).map_err(EngineError::Refused)?;
+    let (_, _, recorded) = booked.ok_or_else(|| EngineError::Refused("nothing was registered".to_owned()))?;
+    let condition = if error.is_some() { Condition::Failed } else { recorded.condition };
+    Ok(Recorded { error, condition, ..recorded })
+}
+
 /// What registering a resource comes to: the verdict, the change, and the new record; `None` when it is so already.
 ///
 /// # Errors

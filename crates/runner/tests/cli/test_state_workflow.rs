@@ -341,3 +341,97 @@ fn a_handwritten_execution_is_taken_back() {
     env.expect(0, &["undo", "--op", &operation["seq"].to_string(), "--yes"]);
     assert_eq!(status(), "running");
 }
+
+#[test]
+fn an_export_comes_back_as_it_was() {
+    let env = three_versions();
+    env.expect(0, &["state", "workflow", "tags", "add", "site", "production"]);
+    let was = json(&env, &["stack", "export", "site"]);
+    env.expect(0, &["state", "workflow", "export", "site", "site.json"]);
+    env.expect(6, &["state", "workflow", "import", "site.json"]);
+    env.expect(0, &["stack", "delete", "site", "--yes"]);
+    env.expect(0, &["state", "workflow", "import", "site.json", "--dry-run"]);
+    env.expect(7, &["stack", "show", "site"]);
+    env.expect(0, &["state", "workflow", "import", "site.json"]);
+    let is = json(&env, &["stack", "export", "site"]);
+    for part in ["resources", "outputs", "contents", "stack"] {
+        assert_eq!(is[part], was[part], "{part}");
+    }
+    // It goes on with the real files.
+    env.expect(0, &["stack", "drift", "detect", "site"]);
+    env.expect(0, &["undo"]);
+    env.expect(7, &["stack", "show", "site"]);
+}
+
+#[test]
+fn what_is_shown_as_json_can_be_imported() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    env.expect(0, &["run", "hand.sloth"]);
+    let was = json(&env, &["state", "workflow", "show", "my-deployment"]);
+    env.write("prod-state.json", &was.to_string());
+    env.expect(0, &["state", "workflow", "import", "prod-state.json", "--name", "copy"]);
+    let is = json(&env, &["state", "workflow", "show", "copy"]);
+    for part in ["type", "name", "action", "status", "attributes", "dependencies"] {
+        assert_eq!(is["resources"][0][part], was["resources"][0][part], "{part}");
+    }
+    assert_eq!(is["outputs"], was["outputs"]);
+    assert_eq!(is["metadata"]["environment"], "production");
+    assert_eq!(is["metadata"]["imported"]["status"], "success");
+    // And what that shows, once more.
+    env.write("again.json", &is.to_string());
+    env.expect(0, &["state", "workflow", "import", "again.json", "--name", "again"]);
+    assert_eq!(json(&env, &["state", "workflow", "show", "again"])["outputs"], was["outputs"]);
+
+    // A file of the older program.
+    let old = r#"{"state": {"id": "abc", "name": "deploy-prod", "version": 5, "status": "failed", "error_msg": "x",
+        "metadata": null, "outputs": {"url": "https://example.com"}, "resources": [
+        {"id": "r1", "type": "nginx_config", "name": "prod.conf", "action": "update", "status": "failed", "attributes": null}]},
+        "versions": [], "tags": ["b", "a"], "exported_at": "2025-10-10T14:30:15-03:00", "exported_by": "admin"}"#;
+    env.write("old.json", old);
+    env.expect(0, &["state", "workflow", "import", "old.json"]);
+    let is = json(&env, &["state", "workflow", "show", "deploy-prod"]);
+    assert_eq!((&is["tags"], &is["resources"][0]["status"]), (&json!(["a", "b"]), &json!("failed")));
+    env.expect(0, &["doctor"]);
+}
+
+#[test]
+fn broken_files_are_refused_with_their_place() {
+    let env = env();
+    let one = |resource: &str| format!(r#"{{"name": "w", "resources": [{resource}]}}"#);
+    let cases: Vec<(String, &str)> = vec![
+        (String::new(), "it is not JSON"),
+        ("{".to_owned(), "line 1 column 1"),
+        ("[]".to_owned(), "it is not a workflow"),
+        ("null".to_owned(), "it is not a workflow"),
+        ("{}".to_owned(), "missing field `name`"),
+        (r#"{"name": 5}"#.to_owned(), "line 1 column 10"),
+        (r#"{"name": "w", "version": -1}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "resources": {}}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "outputs": []}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "status": "fine"}"#.to_owned(), "there is no status `fine`"),
+        (r#"{"name": "w", "tags": ["a,b"]}"#.to_owned(), "no commas"),
+        (r#"{"state": {"name": "w"}, "stack": {"format": "x"}}"#.to_owned(), "its `stack`"),
+        (r#"{"state": 5}"#.to_owned(), "it is not a workflow"),
+        (one(r#"{"type": "vm"}"#), "missing field `name`"),
+        (
+            one(r#"{"type": "vm", "name": "a", "action": "explode"}"#),
+            "`resources[0]`: there is no action `explode`",
+        ),
+        (one(r#"{"type": "a b", "name": "a"}"#), "`resources[0]`"),
+        (
+            one(r#"{"type": "vm", "name": "a"}, {"type": "vm", "name": "a"}"#),
+            "`resources[1]`: vm:a is there already",
+        ),
+        (one(r#"{"type": "vm", "name": "a", "attributes": 5}"#), "line 1"),
+    ];
+    for (text, says) in cases {
+        env.write("bad.json", &text);
+        let ran = env.expect(5, &["state", "workflow", "import", "bad.json"]);
+        assert!(ran.says(says) && ran.says("nothing was changed"), "{text}: {}", ran.text());
+    }
+    env.write("bad.json", r#"{"name": "a/b"}"#);
+    env.expect(2, &["state", "workflow", "import", "bad.json"]);
+    env.expect(7, &["state", "workflow", "import", "missing.json"]);
+    assert_eq!(json(&env, &["stack", "list"]), json!([]));
+}
