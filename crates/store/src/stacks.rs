@@ -1,7 +1,7 @@
 //! Stacks.
 
-use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
+use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{ReadStacks, StackMatch, StoreError, WriteStacks};
@@ -10,6 +10,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sql::{self, And, OptionalExtension as _, Row, params};
 
 const COLUMNS: &str = "id, name, description, version, status, head, workflow_file, configuration, metadata, \
                        created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
@@ -52,7 +53,7 @@ fn stack(row: &Row<'_>) -> Outcome<Stack> {
 }
 
 /// What is written of a stack, `?1` to `?16` of both statements. The head is moved by sealing only.
-fn columns(stack: &Stack) -> impl rusqlite::Params + '_ {
+fn columns(stack: &Stack) -> impl sql::Params + '_ {
     (
         stack.id.as_str(),
         &stack.name,
@@ -73,7 +74,7 @@ fn columns(stack: &Stack) -> impl rusqlite::Params + '_ {
     )
 }
 
-fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
+fn taken(name: &str) -> impl FnOnce(sql::Error) -> Failure {
     let name = name.to_owned();
     move |error| {
         let failure = Failure::from(error);
@@ -107,13 +108,14 @@ impl Session<'_> {
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM stacks \
-             WHERE id >= ?1 AND id < ?1 || char(1114111) AND deleted_at IS NULL ORDER BY name"
+             WHERE id >= ?1 AND id < ?2 AND deleted_at IS NULL ORDER BY name"
         );
         let mut ask = self.conn()?.prepare_cached(&sql)?;
-        let mut rows = ask.query([text])?;
+        let after = format!("{text}{}", char::MAX);
+        let mut rows = ask.query([text, &after])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(stack(row)?);
+            found.push(stack(&row)?);
         }
         Ok(match found.len() {
             0 => StackMatch::None,
@@ -128,7 +130,7 @@ impl Session<'_> {
         let mut rows = ask.query([])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(stack(row)?);
+            out.push(stack(&row)?);
         }
         Ok(out)
     }
@@ -141,8 +143,11 @@ impl Session<'_> {
         let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
                    created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
                    rolled_back_to, head, head_hash, fence, pending, resource_count, detection) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, zeroblob(32), 0, 0, 0, 0)";
-        conn.prepare_cached(sql)?.execute(columns(stack)).map_err(taken(&stack.name))?;
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
+        let row = And(columns(stack), Digest::ZERO.as_bytes());
+        if conn.prepare_cached(sql)?.execute(row)? == 0 {
+            return Err(Failure::conflict(format!("there is a stack `{}` already", stack.name)));
+        }
         writing.made.push((stack.id.clone(), stack.name.clone()));
         Ok(())
     }

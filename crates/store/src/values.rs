@@ -1,6 +1,5 @@
 //! Key-value state.
 
-use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::store::{ReadValues, StoreError, WriteValues};
 use sloth_core::value::canonical;
@@ -8,6 +7,7 @@ use sloth_core::value_entry::ValueEntry;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sql::{OptionalExtension as _, Row, params};
 
 const COLUMNS: &str = "scope, key, value, created_at, updated_at, expires_at, revision";
 
@@ -50,7 +50,7 @@ impl Session<'_> {
         let mut rows = ask.query(params![scope, prefix, length, self.shared.now().as_nanos()])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(entry(row)?);
+            out.push(entry(&row)?);
         }
         Ok(out)
     }
