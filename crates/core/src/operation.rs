@@ -39,6 +39,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Is there anything that undoing it would take back? A run that found everything in order, or a lock that was taken,
+    /// left nothing behind.
+    #[must_use]
+    pub fn changed_something(&self) -> bool {
+        self.before != self.after || !self.undo.is_null()
+    }
     /// The link this entry has to have: the one before it and everything it says.
     #[must_use]
     pub fn link(&self) -> Digest {

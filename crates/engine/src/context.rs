@@ -11,7 +11,7 @@ use sloth_core::clock::Clock;
 use sloth_core::event::Severity;
 use sloth_core::id::LockId;
 use sloth_core::machine::Machine;
-use sloth_core::sink::{EventSink, Signal};
+use sloth_core::sink::{Deaf, EventSink, Signal};
 use sloth_core::store::Store;
 use sloth_core::workflow::Durability;
 
@@ -66,11 +66,36 @@ pub struct Context {
     pub presents: Option<LockId>,
     /// Life of a program's lease without renewal.
     pub lease_ttl: Duration,
+    /// After a change, versions of the stack that are older than this are removed.
+    pub retention: Option<Duration>,
     /// How hard the workflow wants things pushed to the disk.
     pub durability: Durability,
 }
 
 impl Context {
+    /// Life of a program's lease without renewal, unless something else is said.
+    pub const LEASE_TTL: Duration = Duration::from_secs(30);
+
+    /// Memory, time and who asks; everything else as usual: no machines, nobody listens, nobody interrupts, nobody waits
+    /// for a lease. The fields can be changed before it is used.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, actor: Actor) -> Self {
+        Self {
+            store,
+            machines: BTreeMap::new(),
+            sink: Arc::new(Deaf),
+            clock,
+            actor,
+            arguments: Vec::new(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            stop: Stop::new(),
+            lock_wait: Duration::ZERO,
+            presents: None,
+            lease_ttl: Self::LEASE_TTL,
+            retention: None,
+            durability: Durability::default(),
+        }
+    }
     /// The machine of a host.
     #[must_use]
     pub fn machine(&self, host: &HostName) -> Option<&Arc<dyn Machine>> {

@@ -60,12 +60,15 @@ fn is_open(finding: &Finding, status: DriftStatus) -> bool {
 /// # Errors
 /// There is no such stack, or the store failed.
 pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
-    let (stack, mut records, ignored) = {
+    let (stack, mut records, ignored, reported) = {
         let view = ctx.store.view()?;
         let stack = crate::stacks::find(&*view, stack)?;
         let records = view.resource_list(&stack.id, VersionAt::Head)?;
         let ignored = Ignored::of(&*view, &stack.id)?;
-        (stack, records, ignored)
+        let by_hand = records.iter().any(Recorded::is_registered);
+        let reported = if by_hand { view.drift_latest(&stack.id)? } else { Vec::new() };
+        let reported: BTreeMap<_, _> = reported.into_iter().map(|f| (f.address.clone(), f)).collect();
+        (stack, records, ignored, reported)
     };
     for recorded in &mut records {
         if let Some(narrowed) = ignored.narrowed(ctx, recorded) {
@@ -74,7 +77,14 @@ pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
     }
     let detected_at = ctx.clock.now();
     let mut findings = findings(ctx, &records);
-    for finding in &mut findings {
+    for (finding, recorded) in findings.iter_mut().zip(&records) {
+        // Nobody can be asked about it here, so what was reported of it is all that is known.
+        if finding.status == DriftStatus::NotCheckable
+            && let Some(reported) = reported.get(&finding.address)
+            && crate::by_hand::stands(reported, recorded)
+        {
+            *finding = reported.clone();
+        }
         let open = matches!(finding.status, DriftStatus::Drifted | DriftStatus::Unknown);
         if open && ignored.whole(&finding.address).is_some() {
             finding.resolution = Resolution::Ignored;

@@ -12,6 +12,7 @@ use sloth_core::diff::{AttributeDiff, Diff};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::id::StackId;
+use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::{Condition, Recorded};
@@ -265,8 +266,8 @@ fn survey_machines(session: &Session, goal: &Goal) -> Result<Items, EngineError>
             Ok(Items { items, outputs: None, warnings })
         }
         Goal::Version(version) => {
-            let snapshot = snapshot_of(session, *version)?;
-            Ok(to_version(session, &records, snapshot))
+            let (resources, outputs) = snapshot_of(session, *version)?;
+            Ok(to_version(session, &records, *version, &resources, outputs))
         }
     }
 }
@@ -314,13 +315,16 @@ fn returning(
     Ok((wish, session.contents(&named)?))
 }
 
-fn snapshot_of(session: &Session, version: Version) -> Result<Snapshot, EngineError> {
+/// What a stack held at a version; nothing before the first.
+fn snapshot_of(session: &Session, version: Version) -> Result<(Vec<Recorded>, Vec<Output>), EngineError> {
+    if version == Version::ZERO {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let stack = session.stack();
-    session.ctx.store.view()?.version_snapshot(&stack.id, version)?.ok_or(EngineError::NoSuchVersion {
-        stack: stack.name,
-        version,
-        head: stack.head,
-    })
+    let found = session.ctx.store.view()?.version_snapshot(&stack.id, version)?;
+    let Snapshot { resources, outputs, .. } =
+        found.ok_or(EngineError::NoSuchVersion { stack: stack.name, version, head: stack.head })?;
+    Ok((resources, outputs))
 }
 
 fn in_order(records: &[Recorded], reverse: bool) -> Vec<&Recorded> {
@@ -525,19 +529,21 @@ fn reversed(diff: &Diff) -> Diff {
 }
 
 /// Everything as it was at a version: kept things first, parents before children, then removals in reverse.
-fn to_version(session: &Session, records: &[Recorded], snapshot: Snapshot) -> Items {
-    let version = snapshot.info.version;
+fn to_version(
+    session: &Session,
+    records: &[Recorded],
+    version: Version,
+    resources: &[Recorded],
+    outputs: Vec<Output>,
+) -> Items {
     let now: HashMap<&Address, &Recorded> = records.iter().map(|r| (&r.address, r)).collect();
     let mut warnings = Vec::new();
     let mut items = Vec::new();
-    for then in in_order(&snapshot.resources, false) {
+    for then in in_order(resources, false) {
         items.push(as_it_was(session, then, now.get(&then.address).copied(), version, &mut warnings));
     }
-    let gone: Vec<Recorded> = records
-        .iter()
-        .filter(|r| !snapshot.resources.iter().any(|s| s.address == r.address))
-        .cloned()
-        .collect();
+    let gone: Vec<Recorded> =
+        records.iter().filter(|r| !resources.iter().any(|s| s.address == r.address)).cloned().collect();
     for recorded in in_order(&gone, true) {
         let mut item = leaving(session, recorded);
         if item.change.action.touches() {
@@ -545,7 +551,7 @@ fn to_version(session: &Session, records: &[Recorded], snapshot: Snapshot) -> It
         }
         items.push(item);
     }
-    Items { items, outputs: Some(snapshot.outputs), warnings }
+    Items { items, outputs: Some(outputs), warnings }
 }
 
 fn as_it_was(
@@ -838,7 +844,7 @@ pub enum Undo {
     Done(String),
 }
 
-/// Undoes the newest operation that was not undone yet, or a given one.
+/// Undoes the newest operation that changed something and was not undone yet, or a given one.
 ///
 /// # Errors
 /// There is none, or it cannot be undone.
@@ -851,7 +857,12 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         }
         None => log
             .iter()
-            .find(|o| o.undoes.is_none() && !undone.contains(&o.seq))
+            .find(|o| {
+                o.undoes.is_none()
+                    && !undone.contains(&o.seq)
+                    && o.changed_something()
+                    && !crate::retention::is_automatic(&o.undo)
+            })
             .ok_or_else(|| EngineError::NoSuchOperation("left".to_owned()))?,
     };
     let refuse = |why: &str| EngineError::NotUndoable {
@@ -878,8 +889,30 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         let what = crate::ignores::restore(ctx, found, operation.seq)?;
         return Ok(Undo::Done(format!("{what}, as before operation {}", operation.seq)));
     }
+    if let Some(tags) = operation.undo.get("tags") {
+        let id = tags.get("stack").and_then(Value::as_str).unwrap_or_default();
+        let stack = ctx.store.view()?.stack_get(&StackId::from_stored(id))?;
+        let stack = stack.ok_or_else(|| refuse("its stack is gone"))?;
+        let (Some(key), Some(were)) = (tags.get("key").and_then(Value::as_str), tags.get("were")) else {
+            return Err(refuse("what it found cannot be read"));
+        };
+        return Ok(Undo::Done(crate::tags::restore(ctx, &stack, key, were.clone(), operation.seq)?));
+    }
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));
+    }
+    if operation.undo.get("collected").is_some() {
+        return Err(refuse("what it removed is gone for good"));
+    }
+    if let Some(removed) = operation.undo.get("removed") {
+        let versions: Vec<Version> = serde_json::from_value(removed.clone())
+            .map_err(|e| refuse(&format!("what it removed cannot be read: {e}")))?;
+        let stack = operation.stack.as_ref().map(|(id, _)| StackId::from_stored(id.as_str()));
+        let stack = stack.map(|id| ctx.store.view()?.stack_get(&id)).transpose()?.flatten();
+        let stack = stack.ok_or_else(|| refuse("its stack is gone"))?;
+        crate::retention::bring_back(ctx, &stack, &versions, operation.seq)?;
+        let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        return Ok(Undo::Done(format!("{} of stack `{}` is back", names.join(", "), stack.name)));
     }
     if let Some(renamed) = operation.undo.get("renamed") {
         let text = |name: &str| renamed.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -907,13 +940,26 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
                 .stack_get(&StackId::from_stored(id.as_str()))?
                 .ok_or_else(|| refuse("its stack is gone"))?;
             if stack.head != after && trashed.is_none() {
+                let instead = match before {
+                    Version::ZERO => "destroy it".to_owned(),
+                    _ => format!("restore {before}"),
+                };
+                let (name, head) = (&stack.name, stack.head);
                 return Err(refuse(&format!(
-                    "stack `{}` has moved on to {} since; restore {before} instead",
-                    stack.name, stack.head
+                    "stack `{name}` has moved on to {head} since; {instead} instead"
                 )));
             }
             let record_only = operation.verb == ACCEPT;
-            let goal = Goal::Version(before);
+            // A stack that nobody but this run made goes with it.
+            let made = |o: &Operation| {
+                ["created", "imported"]
+                    .iter()
+                    .any(|key| o.undo.get(key).and_then(Value::as_str) == Some(id.as_str()))
+            };
+            let goal = match before {
+                Version::ZERO if !log.iter().any(made) => Goal::Nothing,
+                _ => Goal::Version(before),
+            };
             Ok(Undo::Plan(Box::new(prepare_for(ctx, stack, goal, Some(operation.seq), record_only)?)))
         }
         _ if trashed.is_some() => Ok(Undo::Done(format!("stack `{name}` is back"))),

@@ -4,6 +4,7 @@
 //! and perform. `run` takes its wishes from a program; [`goal`] takes them from the store (rollback, drift fix,
 //! destroy, undo); `on_failure = "rollback"` takes them from what the run itself captured.
 
+pub mod by_hand;
 pub mod context;
 pub mod drift;
 pub mod error;
@@ -12,9 +13,11 @@ pub mod goal;
 pub mod ignores;
 pub mod lease;
 pub mod report;
+pub mod retention;
 pub mod run;
 pub mod scope;
 pub mod stacks;
+pub mod tags;
 pub mod transfer;
 pub mod validate;
 pub mod values;

@@ -7,7 +7,7 @@ use sloth_core::body::{
     Call, CallError, CommandCall, CommandOutcome, CustomFunctions, Outcome, Permission, Registered,
     Registration, Scope, ValueChange,
 };
-use sloth_core::change::{Action, Change, Reason};
+use sloth_core::change::Action;
 use sloth_core::decide::{Facts, PRESENCE, decide};
 use sloth_core::desired::Desired;
 use sloth_core::diff::{AttributeDiff, Diff};
@@ -18,7 +18,7 @@ use sloth_core::machine::ApplyError;
 use sloth_core::observed::Seen;
 use sloth_core::output::Output;
 use sloth_core::plan::PlanStep;
-use sloth_core::recorded::{Condition, Origin, REGISTERED, Recorded};
+use sloth_core::recorded::{Condition, REGISTERED, Recorded};
 use sloth_core::sink::Signal;
 use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, VersionAt};
@@ -283,11 +283,6 @@ impl Scope for UnitScope {
         session.gate()?;
         let address = self.address(None, &entry.kind, &entry.name);
         let known = session.ledger().records.get(&address).cloned();
-        if known.as_ref().is_some_and(|k| !k.is_registered()) {
-            return Err(CallError::Refused(format!(
-                "{address} is a real resource of this stack and cannot be registered by hand"
-            )));
-        }
         let mut options = entry.options;
         options.depends_on = entry.dependencies;
         let desired = Desired {
@@ -299,46 +294,18 @@ impl Scope for UnitScope {
             options,
             span: None,
         };
-        session.declare_once(&desired)?;
-        let verdict = match &known {
-            None => Registered::Created,
-            Some(k)
-                if k.spec == desired.spec
-                    && k.condition == Condition::Applied
-                    && k.options == desired.options =>
-            {
-                session.ledger().count(&self.task, |c| c.unchanged += 1);
-                return Ok((Registered::Unchanged, Arc::clone(k)));
-            }
-            Some(_) => Registered::Changed,
-        };
-        let diff = known.as_ref().and_then(|k| k.state.as_ref()).map_or_else(
-            || crate::stacks::attribute_diff(&Value::Object(Map::new()), &desired.spec),
-            |state| crate::stacks::attribute_diff(state, &desired.spec),
-        );
-        let change = match verdict {
-            Registered::Created => Change::new(Action::Create, Reason::New, diff),
-            _ => Change::new(
-                Action::Update,
-                if diff.is_empty() { Reason::Unfinished } else { Reason::Code },
-                diff,
-            ),
-        };
         let now = session.ctx.clock.now();
-        let recorded = Arc::new(Recorded {
-            address: address.clone(),
-            module: desired.module.clone(),
-            operation: REGISTERED.to_owned(),
-            spec: desired.spec.clone(),
-            state: Some(desired.spec.clone()),
-            origin: Origin::Absent,
-            condition: if entry.applied { Condition::Applied } else { Condition::Pending },
-            error: None,
-            options: desired.options.clone(),
-            task: self.task.clone(),
-            created_at: known.as_ref().map_or(now, |k| k.created_at),
-            updated_at: now,
-        });
+        let booked = crate::by_hand::book(&desired, known.as_ref(), entry.applied, &self.task, now);
+        let booked = booked.map_err(CallError::Refused)?;
+        session.declare_once(&desired)?;
+        let (verdict, change, recorded) = match (booked, known.as_ref()) {
+            (Some((verdict, change, recorded)), _) => (verdict, change, Arc::new(recorded)),
+            (None, Some(known)) => {
+                session.ledger().count(&self.task, |c| c.unchanged += 1);
+                return Ok((Registered::Unchanged, Arc::clone(known)));
+            }
+            (None, None) => return Err(CallError::Refused(format!("{address} was not registered"))),
+        };
         if let Some(guard) = &session.guard {
             guard.admit_registered(&address, &desired.spec)?;
         }

@@ -44,15 +44,10 @@ impl Sources {
         let index = usize::try_from(span.line).ok()?.checked_sub(1)?;
         text.lines().nth(index).map(str::to_owned)
     }
-    /// Digest over all texts in the order of their names.
+    /// Digest over all texts in the order in which they were read. Names are no part of it, because one file has many:
+    /// what was planned as `site.sloth` is applied as `/srv/site.sloth`.
     pub(crate) fn digest(&self) -> String {
-        let mut all: Vec<&Source> = self.0.iter().collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut digest = Digest::ZERO;
-        for source in all {
-            digest = digest.link(source.name.as_bytes()).link(source.text.as_bytes());
-        }
-        digest.hex()
+        self.0.iter().fold(Digest::ZERO, |digest, source| digest.link(source.text.as_bytes())).hex()
     }
     /// Splits `file:line: message` when the file is one of these.
     pub(crate) fn split<'a>(&self, message: &'a str) -> Option<(Span, &'a str)> {

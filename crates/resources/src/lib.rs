@@ -5,6 +5,7 @@
 //! * [`resource`] is the port for authors: one file below [`types`] per type, written against [`os`] and nothing else.
 
 pub mod catalog;
+pub mod facts;
 pub mod local;
 pub mod os;
 pub mod provider;

@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use sloth_api::git;
+use sloth_core::actor::{Actor, GitState};
 use sloth_core::address::HostName;
 use sloth_core::id::LockId;
 use sloth_core::machine::Machine;
@@ -13,7 +16,6 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
 use sloth_core::workflow::Durability;
 use sloth_engine::{Context, Stop, stacks};
-use sloth_resources::{LocalMachine, MachineOptions};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
@@ -36,7 +38,14 @@ pub struct App {
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
-    warned: Cell<bool>,
+    repository: RefCell<Repository>,
+}
+
+/// The repository of the workflow file.
+enum Repository {
+    Unknown,
+    Looking(JoinHandle<Option<GitState>>),
+    Known(GitState),
 }
 
 impl App {
@@ -56,7 +65,7 @@ impl App {
             config: OnceCell::new(),
             store: OnceCell::new(),
             about: RefCell::new(None),
-            warned: Cell::new(false),
+            repository: RefCell::new(Repository::Unknown),
         }
     }
 
@@ -145,6 +154,28 @@ impl App {
         *self.about.borrow_mut() = Some(name.to_owned());
     }
 
+    /// Begins to look what the repository of a workflow file is at, for the log of what is done with it. Costs a few
+    /// looks at directories where there is no repository; where there is one, `git` works while the file is loaded.
+    pub fn follow(&self, file: &Path) {
+        if git::repository(file).is_some() {
+            let file = file.to_owned();
+            let looking = std::thread::spawn(move || git::state(&file));
+            *self.repository.borrow_mut() = Repository::Looking(looking);
+        }
+    }
+
+    /// What [`App::follow`] found out.
+    fn git(&self) -> Option<GitState> {
+        let mut repository = self.repository.borrow_mut();
+        let found = match std::mem::replace(&mut *repository, Repository::Unknown) {
+            Repository::Unknown => None,
+            Repository::Looking(looking) => looking.join().ok().flatten(),
+            Repository::Known(state) => Some(state),
+        };
+        *repository = found.clone().map_or(Repository::Unknown, Repository::Known);
+        found
+    }
+
     /// The stack the command is about.
     pub fn subject(&self) -> Option<String> {
         self.about.borrow().clone()
@@ -155,21 +186,7 @@ impl App {
     /// # Errors
     /// The store cannot be opened.
     pub fn context(&self, stack: Option<&str>) -> Result<Context, CommandError> {
-        self.warn_of_config()?;
         self.context_with(stack, Arc::new(Deaf), Stop::new())
-    }
-
-    /// Says once, before something is changed, which part of the configuration is not carried out.
-    ///
-    /// # Errors
-    /// The configuration is not valid.
-    pub fn warn_of_config(&self) -> Result<(), CommandError> {
-        if let Some(warning) = self.config()?.warning()
-            && !self.warned.replace(true)
-        {
-            self.out.warn(warning);
-        }
-        Ok(())
     }
 
     /// What verbs need, with a listener and a switch.
@@ -182,31 +199,31 @@ impl App {
         sink: Arc<dyn EventSink>,
         stop: Stop,
     ) -> Result<Context, CommandError> {
+        // A configuration that is not valid makes no database.
+        let config = self.config()?;
         let store = Arc::clone(self.store()?);
         if let Some(name) = stack {
             self.about(name);
         }
+        let presents = self.presents(&*store, stack)?;
+        let actor = Actor { git: self.git(), ..person::actor(self.globals.as_name.as_deref()) };
         Ok(Context {
-            presents: self.presents(&*store, stack)?,
-            store,
             machines: self.machines(),
             sink,
-            clock: Arc::new(SystemClock),
-            actor: person::actor(self.globals.as_name.as_deref()),
             arguments: self.arguments.clone(),
-            program: env!("CARGO_PKG_VERSION").to_owned(),
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
-            lease_ttl: self.config()?.lease_ttl,
+            presents,
+            lease_ttl: config.lease_ttl,
+            retention: config.snapshot_retention,
             durability: self.durability.get(),
+            ..Context::new(store, Arc::new(SystemClock), actor)
         })
     }
 
     /// Hosts that can be reached.
     pub fn machines(&self) -> BTreeMap<HostName, Arc<dyn Machine>> {
-        let options = MachineOptions { durability: self.durability.get() };
-        let local: Arc<dyn Machine> = Arc::new(LocalMachine::this_host(options));
-        BTreeMap::from([(HostName::local(), local)])
+        sloth_api::this_host(self.durability.get())
     }
 
     /// The id of a person's lock the caller owns: flag, variable, or the file left by `stack lock acquire`.

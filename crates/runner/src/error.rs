@@ -244,7 +244,7 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::AmbiguousStack { .. } => {
             (Exit::Usage, Some("write more of the id, or the name".to_owned()))
         }
-        EngineError::BadName(_) => (Exit::Usage, None),
+        EngineError::BadName(_) | EngineError::BadTag(_) => (Exit::Usage, None),
         EngineError::StackExists(name) => {
             (Exit::Conflict, Some(format!("see `sloth-runner stack show {name}`")))
         }
@@ -266,8 +266,13 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
             LeaseError::NotLocked => (Exit::NotFound, None),
             LeaseError::Store(error) => judge_store(error),
         },
-        EngineError::NotUndoable { .. }
-        | EngineError::Blocked(_)
+        EngineError::VersionProtected { stack, .. } => {
+            (Exit::Conflict, Some(format!("see `sloth-runner stack snapshot list {stack}`")))
+        }
+        EngineError::NotUndoable { .. } => {
+            (Exit::Failed, Some("see `sloth-runner op log`; `undo --op N` takes back another one".to_owned()))
+        }
+        EngineError::Blocked(_)
         | EngineError::Unreachable(_)
         | EngineError::Program(_)
         | EngineError::Refused(_) => (Exit::Failed, None),

@@ -2,7 +2,6 @@
 
 mod app;
 mod cli;
-mod clock;
 mod commands;
 mod complete;
 mod config;
@@ -13,12 +12,18 @@ mod exit;
 mod files;
 mod out;
 mod parse;
-mod person;
 mod program;
 #[cfg(test)]
 mod reference;
 mod signals;
 mod views;
+
+mod clock {
+    pub use sloth_api::SystemClock;
+}
+mod person {
+    pub use sloth_api::actor;
+}
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -4,11 +4,12 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use sloth_core::body::{Conductor, Program, ProgramError};
-use sloth_core::stack::Stack;
 use sloth_core::store::StackMatch;
 use sloth_core::value::{Map, Value};
 use sloth_core::workflow::Workflow;
-use sloth_lua::{LoadRequest, LuaProgram};
+use sloth_lua::LuaProgram;
+
+pub use sloth_api::remembered;
 
 use crate::app::App;
 use crate::config::{self, unreadable};
@@ -16,9 +17,6 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::files;
 use crate::parse::{self, Variable};
-
-/// Metadata key under which a stack remembers the values of its last run.
-const VALUES: &str = "values";
 
 /// What to run: the arguments that `run`, `plan` and `check` share.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -140,14 +138,6 @@ impl Source {
     }
 }
 
-/// The values of a stack's last run.
-pub fn remembered(stack: &Stack) -> Map {
-    match stack.metadata.get(VALUES) {
-        Some(Value::Object(map)) => map.clone(),
-        _ => Map::new(),
-    }
-}
-
 /// Tables are merged, anything else is replaced.
 fn merge(into: &mut Map, from: Map) {
     for (key, value) in from {
@@ -160,12 +150,8 @@ fn merge(into: &mut Map, from: Map) {
     }
 }
 
-/// A loaded program that tells its stack where it was and with which values it ran, so that the stack can be run again
-/// from anywhere.
-pub struct Loaded {
-    inner: LuaProgram,
-    workflow: Workflow,
-}
+/// A loaded program with what the configuration says about it.
+pub struct Loaded(sloth_api::Loaded);
 
 impl Loaded {
     /// Loads a file.
@@ -173,17 +159,13 @@ impl Loaded {
     /// # Errors
     /// It cannot be read, is not valid, or holds another workflow than the one that was named.
     pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
-        let inner = read(found)?;
-        let mut workflow = inner.workflow().clone();
-        app.durability.set(workflow.config.durability);
-        if let Ok(path) = std::path::absolute(&found.file) {
-            workflow.file = path.to_string_lossy().into_owned();
-        }
+        let mut loaded = sloth_api::Loaded::new(read(found)?, &found.file, &found.values);
+        let config = &mut loaded.workflow.config;
+        app.durability.set(config.durability);
         if let Some(most) = app.config()?.max_concurrent_executions {
-            workflow.config.max_parallel_tasks = workflow.config.max_parallel_tasks.min(most);
+            config.max_parallel_tasks = config.max_parallel_tasks.min(most);
         }
-        workflow.metadata.insert(VALUES.to_owned(), found.values.clone());
-        Ok(Self { inner, workflow })
+        Ok(Self(loaded))
     }
 }
 
@@ -198,20 +180,15 @@ pub fn read(found: &Found) -> Result<LuaProgram, CommandError> {
         let message = format!("`{}` is a device, not a workflow file", found.file.display());
         return Err(CommandError::new(Exit::Invalid, message));
     }
-    let request = LoadRequest {
-        workflow: found.workflow.clone(),
-        values: found.values.clone(),
-        vars: found.values.as_object().cloned().unwrap_or_default(),
-        ..LoadRequest::new(found.file.clone(), sloth_resources::catalog())
-    };
-    sloth_lua::load(request).map_err(|e| CommandError::from(e).in_file(&found.file))
+    sloth_api::load(&found.file, found.workflow.as_deref(), &found.values)
+        .map_err(|e| CommandError::from(e).in_file(&found.file))
 }
 
 impl Program for Loaded {
     fn workflow(&self) -> &Workflow {
-        &self.workflow
+        self.0.workflow()
     }
     fn execute(&mut self, conductor: &dyn Conductor) -> Result<(), ProgramError> {
-        self.inner.execute(conductor)
+        self.0.execute(conductor)
     }
 }

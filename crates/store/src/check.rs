@@ -1,6 +1,6 @@
 //! Everything that can be checked without changing anything, and the facts `doctor` shows.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::json;
@@ -13,9 +13,9 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, FileSystem};
 use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
-use crate::sql::{Connection, params};
+use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
-use crate::{blobs, body, connection, events, leases, operations, schema, versions};
+use crate::{blobs, body, connection, events, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -263,18 +263,32 @@ type Bodies = BTreeMap<(i64, u64), Changes>;
 /// Digests of all rows; contents that records name.
 fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
     let mut named = HashSet::new();
+    let kept = versions::kept(conn)?;
     let mut ask = conn.prepare_cached(
-        "SELECT address, digest, body, 1 FROM resource_rows \
-         UNION ALL SELECT address, digest, body, 0 FROM resource_history",
+        "SELECT address, digest, body, 1, stack, from_version, from_version + 1, created_at, updated_at, sum \
+           FROM resource_rows \
+         UNION ALL SELECT address, digest, body, 0, stack, from_version, to_version, created_at, updated_at, sum \
+           FROM resource_history",
     )?;
     let mut each = ask.query([])?;
     while let Some(row) = each.next()? {
         let address: String = row.get(0)?;
         let digest = digest_of(&row.get::<_, [u8; 32]>(1)?)?;
         let text: String = row.get(2)?;
+        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
+            // Collected; its digest goes on in the chain.
+            continue;
+        }
         if Digest::of(text.as_bytes()) != digest {
             found.severe("row-damaged", format!("the record of `{address}` is not what was written"));
             continue;
+        }
+        let times = sum::of_times(row.get(7)?, row.get(8)?);
+        if row.get::<_, Option<i64>>(9)?.is_some_and(|sum| sum != times) {
+            found.severe(
+                "row-damaged",
+                format!("the times of the record of `{address}` are not what was written"),
+            );
         }
         match body::read(&text, 0, 0) {
             Ok(recorded) if recorded.address.to_string() == address => {
@@ -287,17 +301,32 @@ fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
     }
     drop(each);
     let mut ask = conn.prepare_cached(
-        "SELECT name, digest, body FROM output_rows UNION ALL SELECT name, digest, body FROM output_history",
+        "SELECT name, digest, body, 1, stack, from_version, from_version + 1 FROM output_rows \
+         UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM output_history",
     )?;
     let mut each = ask.query([])?;
     while let Some(row) = each.next()? {
         let name: String = row.get(0)?;
         let text: String = row.get(2)?;
+        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
+            continue;
+        }
         if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
             found.severe("row-damaged", format!("the output `{name}` is not what was written"));
         }
     }
     drop(each);
+    for (stack, trashed, sum) in stacks::all(conn)? {
+        let right = stacks::sum(&stack);
+        let right = if trashed { -1 - right } else { right };
+        if sum.is_some_and(|sum| sum != right) {
+            found.severe("row-damaged", format!("the row of stack `{}` is not what was written", stack.name));
+        }
+    }
+    values::damaged(conn, |entry| {
+        let what = format!("the value `{}` of `{}` is not what was written", entry.key, entry.scope);
+        found.severe("row-damaged", what);
+    })?;
     let mut missing = 0;
     for digest in &named {
         if !blobs::has(conn, digest)? {
@@ -324,6 +353,12 @@ fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// Does a version that was not removed show this row? Its stack, first version and end stand at `from`.
+fn shown(row: &Row<'_>, kept: &BTreeMap<i64, BTreeSet<u64>>, from: usize) -> Outcome<bool> {
+    let (stack, begin, end): (i64, u64, u64) = (row.get(from)?, row.get(from + 1)?, row.get(from + 2)?);
+    Ok(begin < end && kept.get(&stack).is_some_and(|all| all.range(begin..end).next().is_some()))
 }
 
 /// Digests that stand in a wish.
@@ -420,12 +455,34 @@ fn chains(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
             );
         }
     }
+    drop(rows);
+    let mut removed: BTreeSet<(String, u64)> = BTreeSet::new();
     let mut check = ChainCheck::default();
     operations::all(conn, |operation| {
         if let Err(broken) = check.add(&operation) {
             found.severe("operations-broken", broken.to_string());
         }
-    })
+        if let (Some((stack, _)), Some(Value::Array(numbers))) =
+            (&operation.stack, operation.undo.get("removed"))
+        {
+            removed.extend(numbers.iter().filter_map(Value::as_u64).map(|n| (stack.clone(), n)));
+        }
+    })?;
+    let mut ask = conn.prepare_cached(
+        "SELECT s.id, s.name, v.version FROM versions v JOIN stacks s ON s.num = v.stack \
+         WHERE v.removed_at IS NOT NULL ORDER BY 1, 3",
+    )?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let (stack, name, version): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if !removed.contains(&(stack, version)) {
+            found.severe(
+                "version-hidden",
+                format!("v{version} of `{name}` is marked as removed, and no operation removed it"),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn gaps(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {

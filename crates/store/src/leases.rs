@@ -740,6 +740,18 @@ pub fn in_force(shared: &Shared, conn: Connection<'_>) -> Outcome<Vec<(String, S
     Ok(holding.map(told).collect())
 }
 
+/// Somebody who is at work on another stack than this one: stack and holder. A person's lock is no work.
+pub fn at_work(
+    shared: &Shared,
+    conn: Connection<'_>,
+    except: Option<&str>,
+) -> Outcome<Option<(String, String)>> {
+    let working = all(shared, conn)?.into_iter().find(|(stack, held, ended)| {
+        !ended && held.kind == LeaseKind::Process && Some(stack.as_str()) != except
+    });
+    Ok(working.map(|(stack, held, _)| (stack, held.locked_by)))
+}
+
 /// Number of waiters that are still there.
 pub fn waiting(conn: Connection<'_>) -> Outcome<u64> {
     Ok(conn.query_row("SELECT count(*) FROM waiters", [], |row| row.get(0)).optional()?.unwrap_or(0))

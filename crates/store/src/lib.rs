@@ -26,12 +26,14 @@ mod outputs;
 mod process;
 mod resources;
 mod restore;
+mod retention;
 mod runs;
 mod schema;
 mod session;
 mod sql;
 mod sqlite;
 mod stacks;
+mod sum;
 mod values;
 mod versions;
 

@@ -14,7 +14,7 @@ use sloth_core::version::Version;
 use crate::failure::{Failure, Outcome};
 use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::sqlite::{Lent, Reader, Shared};
-use crate::{mark, operations, versions};
+use crate::{mark, operations, retention, versions};
 
 /// What the store itself knows about a stack.
 #[derive(Clone, Debug)]
@@ -248,6 +248,11 @@ impl<'s> Session<'s> {
             VersionAt::Head if stack.head == 0 => Ok(None),
             VersionAt::Head => Ok(Some(Scope::At(stack.head))),
             VersionAt::Number(Version(0)) => Ok(None),
+            VersionAt::Number(version)
+                if version.0 < stack.head && retention::is_removed(self.conn()?, stack.num, version.0)? =>
+            {
+                Err(Failure::conflict(format!("{version} of stack `{}` was removed", stack.name)))
+            }
             VersionAt::Number(Version(n)) if n <= stack.head => Ok(Some(Scope::At(n))),
             VersionAt::Number(version) => Err(Failure::conflict(format!(
                 "stack `{}` has no version {version}, its newest is {}",

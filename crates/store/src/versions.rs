@@ -1,6 +1,7 @@
 //! Versions: how one is born, and the history of a stack.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sloth_core::clock::Timestamp;
@@ -223,7 +224,18 @@ fn info(row: &Row<'_>) -> Outcome<VersionInfo> {
     })
 }
 
-/// The history of a stack, oldest first, for checking.
+/// The numbers of those that were not removed.
+pub fn kept(conn: Connection<'_>) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
+    let mut ask = conn.prepare_cached("SELECT stack, version FROM versions WHERE removed_at IS NULL")?;
+    let mut rows = ask.query([])?;
+    let mut out: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        out.entry(row.get(0)?).or_default().insert(row.get(1)?);
+    }
+    Ok(out)
+}
+
+/// The history of a stack, oldest first, with what was removed, for checking.
 pub fn all(conn: Connection<'_>, stack: i64) -> Outcome<Vec<VersionInfo>> {
     let sql = format!("SELECT {COLUMNS} FROM versions WHERE stack = ?1 ORDER BY version");
     let mut ask = conn.prepare_cached(&sql)?;
@@ -239,7 +251,10 @@ impl Session<'_> {
     fn list_versions(&self, stack: &StackId, limit: u64) -> Outcome<Vec<VersionInfo>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
         let limit = sql::limit(limit);
-        let sql = format!("SELECT {COLUMNS} FROM versions WHERE stack = ?1 ORDER BY version DESC LIMIT ?2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND removed_at IS NULL \
+                           ORDER BY version DESC LIMIT ?2"
+        );
         let mut ask = self.conn()?.prepare_cached(&sql)?;
         let mut rows = ask.query(params![stack.num, limit])?;
         let mut out = Vec::new();
@@ -252,12 +267,24 @@ impl Session<'_> {
     fn get_version(&self, stack: &StackId, version: Version) -> Outcome<Option<VersionInfo>> {
         let Some(stack) = self.stack(stack)? else { return Ok(None) };
         let Ok(number) = i64::try_from(version.0) else { return Ok(None) };
-        let sql = format!("SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND version = ?2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND version = ?2 AND removed_at IS NULL"
+        );
         let found = self
             .conn()?
             .prepare_cached(&sql)?
             .query_row(params![stack.num, number], |row| Ok(info(row)))
             .optional()?;
+        found.transpose()
+    }
+
+    fn oldest_version(&self, stack: &StackId) -> Outcome<Option<VersionInfo>> {
+        let Some(stack) = self.stack(stack)? else { return Ok(None) };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND removed_at IS NULL ORDER BY version LIMIT 1"
+        );
+        let found =
+            self.conn()?.prepare_cached(&sql)?.query_row([stack.num], |row| Ok(info(row))).optional()?;
         found.transpose()
     }
 
@@ -283,6 +310,9 @@ impl ReadVersions for Session<'_> {
     }
     fn version_get(&self, stack: &StackId, version: Version) -> Result<Option<VersionInfo>, StoreError> {
         self.shared.told(self.get_version(stack, version))
+    }
+    fn version_oldest(&self, stack: &StackId) -> Result<Option<VersionInfo>, StoreError> {
+        self.shared.told(self.oldest_version(stack))
     }
     fn version_snapshot(&self, stack: &StackId, version: Version) -> Result<Option<Snapshot>, StoreError> {
         self.shared.told(self.snapshot(stack, version))

@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// Who may know whom. A crate that is not here may know nobody.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("sloth-api", &["sloth-core", "sloth-engine", "sloth-lua", "sloth-resources", "sloth-store"]),
     ("sloth-core", &[]),
     ("sloth-engine", &["sloth-core"]),
     ("sloth-lua", &["sloth-core"]),
@@ -13,7 +14,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sloth-resources", &["sloth-core"]),
     (
         "sloth-runner",
-        &["sloth-core", "sloth-engine", "sloth-lua", "sloth-net", "sloth-resources", "sloth-store"],
+        &[
+            "sloth-api",
+            "sloth-core",
+            "sloth-engine",
+            "sloth-lua",
+            "sloth-net",
+            "sloth-resources",
+            "sloth-store",
+        ],
     ),
     ("sloth-store", &["sloth-core"]),
     ("sloth-testkit", &["sloth-core", "sloth-resources"]),

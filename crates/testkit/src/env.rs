@@ -261,7 +261,9 @@ pub fn redact_words(text: &str) -> String {
                 before = '#';
             }
             Some((length, fill)) => {
-                out.push_str(&fill.to_string().repeat(length));
+                // Fractions of a second have as many digits as they need.
+                let shown = if fill == 't' { length.min("2026-11-20T14:30:00Z".len()) } else { length };
+                out.push_str(&fill.to_string().repeat(shown));
                 rest = &rest[length..];
                 before = fill;
             }
@@ -372,6 +374,8 @@ mod tests {
         let text = "id 0192f0c1-7a3b-7c44-8d55-0123456789ab at 2026-11-20 14:30:00 (2026-11-20T14:30:00.123Z) took 71ms, v12";
         let marked = redact_words(text);
         assert!(marked.starts_with("id uuuuuuuu") && marked.ends_with("took ####, v12"), "{marked}");
+        let (short, long) = ("at 2026-11-20T14:30:00Z", "at 2026-11-20T14:30:00.123456789Z");
+        assert_eq!(redact_words(short), redact_words(long));
         assert_eq!(redact_words("0s 3 files, 1.5 GiB"), "0s 3 files, 1.5 GiB");
     }
 }

@@ -3,7 +3,7 @@
 //! A transaction is a copy of the world that replaces it at commit. [`MemoryStore::reopen`] gives another store on the
 //! same world, as another process would have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use sloth_core::lease::{Fence, Lease, LeaseError, LeaseInfo, LeaseKind, LeaseReq
 use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::recorded::{Recorded, RecordedText};
+use sloth_core::retention::{Collected, digests_in};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
 use sloth_core::store::{
@@ -26,7 +27,7 @@ use sloth_core::store::{
     OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
     ReadResources, ReadRuns, ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn,
     VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns,
-    WriteStacks, WriteValues,
+    WriteStacks, WriteValues, WriteVersions,
 };
 use sloth_core::value::{Value, canonical, to_value};
 use sloth_core::value_entry::ValueEntry;
@@ -58,6 +59,8 @@ struct StackEntry {
     fence: u64,
     /// Index n is version n; index 0 is the empty stack.
     history: Vec<(Option<VersionInfo>, Content)>,
+    /// Versions that were removed, and whether what they showed is collected.
+    removed: BTreeMap<u64, bool>,
     /// The newest content, sealed or not.
     newest: Content,
     runs: Vec<Run>,
@@ -79,6 +82,9 @@ impl StackEntry {
     }
     fn pending(&self) -> bool {
         self.newest.digests() != self.sealed().digests()
+    }
+    fn kept(&self) -> impl Iterator<Item = &(Option<VersionInfo>, Content)> {
+        (0u64..).zip(&self.history).filter(|(n, _)| !self.removed.contains_key(n)).map(|(_, version)| version)
     }
     fn shown(&self) -> Stack {
         Stack { head: self.head(), ..self.stack.clone() }
@@ -190,7 +196,14 @@ impl MemoryStore {
     }
     fn session<'s>(&'s self, write: Option<(Intent, Pen<'s>)>) -> Session<'s> {
         let (intent, pen) = write.unzip();
-        Session { store: self, world: World::clone(&self.world()), intent, _pen: pen, made: vec![] }
+        Session {
+            store: self,
+            world: World::clone(&self.world()),
+            intent,
+            _pen: pen,
+            made: vec![],
+            spare: BTreeSet::new(),
+        }
     }
 }
 
@@ -256,6 +269,8 @@ struct Session<'s> {
     intent: Option<Intent>,
     _pen: Option<Pen<'s>>,
     made: Vec<StackId>,
+    /// Contents that go with the commit.
+    spare: BTreeSet<Digest>,
 }
 
 impl Session<'_> {
@@ -268,6 +283,9 @@ impl Session<'_> {
             VersionAt::Head if self.intent.is_some() => Ok(Some(&entry.newest)),
             VersionAt::Head => Ok(Some(entry.sealed())),
             VersionAt::Number(version) => {
+                if entry.removed.contains_key(&version.0) {
+                    return Err(conflict(format!("{version} of stack `{}` was removed", entry.stack.name)));
+                }
                 let index = usize::try_from(version.0).unwrap_or(usize::MAX);
                 match entry.history.get(index) {
                     Some((_, content)) => Ok(Some(content)),
@@ -348,6 +366,7 @@ impl WriteStacks for Session<'_> {
             deleted: false,
             fence: 0,
             history: vec![(None, Content::default())],
+            removed: BTreeMap::new(),
             newest: Content::default(),
             runs: vec![],
             events: vec![],
@@ -457,11 +476,19 @@ fn newest_first<T: Clone>(items: impl DoubleEndedIterator<Item = T>, limit: u64)
 impl ReadVersions for Session<'_> {
     fn version_list(&self, stack: &StackId, limit: u64) -> Result<Vec<VersionInfo>> {
         let Some(entry) = self.world.stacks.get(stack) else { return Ok(vec![]) };
-        Ok(newest_first(entry.history.iter().filter_map(|(info, _)| info.clone()), limit))
+        Ok(newest_first(
+            entry.kept().filter_map(|(info, _)| info.clone()).collect::<Vec<_>>().into_iter(),
+            limit,
+        ))
     }
     fn version_get(&self, stack: &StackId, version: Version) -> Result<Option<VersionInfo>> {
         let at = usize::try_from(version.0).unwrap_or(usize::MAX);
-        Ok(self.world.stacks.get(stack).and_then(|e| e.history.get(at)).and_then(|(info, _)| info.clone()))
+        let entry = self.world.stacks.get(stack).filter(|e| !e.removed.contains_key(&version.0));
+        Ok(entry.and_then(|e| e.history.get(at)).and_then(|(info, _)| info.clone()))
+    }
+    fn version_oldest(&self, stack: &StackId) -> Result<Option<VersionInfo>> {
+        let entry = self.world.stacks.get(stack);
+        Ok(entry.and_then(|e| e.kept().find_map(|(info, _)| info.clone())))
     }
     fn version_snapshot(&self, stack: &StackId, version: Version) -> Result<Option<Snapshot>> {
         let Some(info) = self.version_get(stack, version)? else { return Ok(None) };
@@ -474,6 +501,95 @@ impl ReadVersions for Session<'_> {
     }
     fn version_pending(&self, stack: &StackId) -> Result<bool> {
         Ok(self.world.stacks.get(stack).is_some_and(StackEntry::pending))
+    }
+}
+
+impl WriteVersions for Session<'_> {
+    fn version_remove(&mut self, stack: &StackId, versions: &[Version]) -> Result<()> {
+        let entry = self.held(stack)?;
+        for version in versions {
+            if *version >= entry.head() || *version == Version::ZERO {
+                return Err(conflict(format!("stack `{}` has no old version {version}", entry.stack.name)));
+            }
+            entry.removed.entry(version.0).or_insert(false);
+        }
+        Ok(())
+    }
+    fn version_bring_back(&mut self, stack: &StackId, versions: &[Version]) -> Result<()> {
+        let entry = self.held(stack)?;
+        for version in versions {
+            if entry.removed.remove(&version.0) == Some(true) {
+                return Err(conflict(format!("what {version} showed was collected")));
+            }
+        }
+        Ok(())
+    }
+    fn history_collect(&mut self, stack: &StackId) -> Result<Collected> {
+        let entry = self.held(stack)?;
+        let kept: BTreeSet<(bool, String, Digest)> = entry
+            .kept()
+            .flat_map(|(_, content)| content.digests())
+            .map(|((resource, name), digest)| (resource, name.to_owned(), digest))
+            .collect();
+        let mut gone = BTreeMap::new();
+        let numbers: Vec<u64> = entry.removed.iter().filter(|(_, done)| !**done).map(|(n, _)| *n).collect();
+        for number in numbers {
+            let at = usize::try_from(number).unwrap_or(usize::MAX);
+            let Some((_, content)) = entry.history.get(at) else { continue };
+            let lost: Vec<(bool, String, Digest)> = content
+                .digests()
+                .into_iter()
+                .map(|((resource, name), digest)| (resource, name.to_owned(), digest))
+                .filter(|key| !kept.contains(key))
+                .collect();
+            if !lost.is_empty() {
+                for key in lost {
+                    let text = match (key.0, content.resources.get(&key.1), content.outputs.get(&key.1)) {
+                        (true, Some(r), _) => canonical(&to_value(r)),
+                        (_, _, Some(o)) => canonical(&to_value(o)),
+                        _ => String::new(),
+                    };
+                    gone.insert(key, text.len() as u64);
+                }
+                entry.history[at].1 = Content::default();
+                entry.removed.insert(number, true);
+            }
+        }
+        Ok(Collected { records: gone.len() as u64, contents: 0, bytes: gone.values().sum() })
+    }
+    fn contents_collect(&mut self) -> Result<std::result::Result<Collected, String>> {
+        let mine = self.intent.as_ref().and_then(|i| i.stack.as_ref()).map(|(id, ..)| id.clone());
+        let boot = self.store.shared.clock.boottime();
+        for entry in self.world.stacks.values().filter(|e| Some(&e.stack.id) != mine.as_ref()) {
+            let working =
+                entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process && h.expires_boot > boot);
+            if let Some(held) = working {
+                return Ok(Err(format!(
+                    "`{}` is at work on stack `{}`",
+                    held.info.locked_by, entry.stack.name
+                )));
+            }
+        }
+        let mut named = BTreeSet::new();
+        let mut name = |value: Value| digests_in(canonical(&value).as_bytes(), &mut named);
+        for entry in self.world.stacks.values() {
+            for content in entry.history.iter().map(|(_, content)| content).chain([&entry.newest]) {
+                content.resources.values().for_each(|r| name(to_value(r)));
+                content.outputs.values().for_each(|o| name(to_value(o)));
+            }
+            entry.findings.iter().chain(&entry.open_findings).for_each(|f| name(to_value(f)));
+        }
+        self.world.operations.iter().for_each(|o| name(o.undo.clone()));
+        for run in lock(&self.store.shared.runs).values() {
+            run.steps.values().for_each(|step| name(to_value(&step.intention)));
+        }
+        let mut done = Collected::default();
+        for (digest, blob) in lock(&self.store.shared.blobs).iter() {
+            if !named.contains(digest) && self.spare.insert(*digest) {
+                done += Collected { records: 0, contents: 1, bytes: blob.bytes().len() as u64 };
+            }
+        }
+        Ok(Ok(done))
     }
 }
 
@@ -776,6 +892,7 @@ impl Txn for Session<'_> {
             (done.seq, done.id)
         });
         *lock(&self.store.shared.world) = Arc::new(std::mem::take(&mut self.world));
+        lock(&self.store.shared.blobs).retain(|digest, _| !self.spare.contains(digest));
         Ok(Committed { version, operation })
     }
 }

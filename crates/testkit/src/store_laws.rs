@@ -67,6 +67,8 @@ macro_rules! store_laws {
             a_person_keeps_others_out_and_lets_those_in_who_present_the_lock
             a_person_waits_for_the_process_that_works
             a_released_lease_is_fenced
+            a_removed_version_comes_back_until_it_is_collected
+            a_removed_version_is_not_there_and_its_link_is
             a_renewed_lease_lives_on
             a_resource_that_is_back_to_what_it_was_has_not_changed
             a_row_that_came_and_went_makes_no_version
@@ -79,6 +81,7 @@ macro_rules! store_laws {
             an_ended_lease_nobody_took_still_commits
             an_expired_lock_of_a_person_is_gone
             an_old_holder_is_fenced_after_a_take_over
+            contents_that_nothing_names_are_collected
             drift_is_resolved_by_a_clean_look
             drift_that_is_ignored_is_listed_until_its_end
             events_are_filtered_and_numbered_without_gaps
@@ -101,6 +104,7 @@ macro_rules! store_laws {
             updates_do_not_touch_head_and_fence
             values_have_revisions_and_an_end
             versions_form_a_chain
+            whatever_is_removed_the_rest_stays_as_it_was
         }
     };
     (@each $make:path; $($law:ident)*) => {
@@ -723,6 +727,210 @@ pub fn every_version_can_be_read(f: &Fixture) {
     assert_eq!(view.version_get(&s.id, Version(u64::MAX)).unwrap(), None);
     let numbers: Vec<u64> = view.version_list(&s.id, 3).unwrap().iter().map(|v| v.version.0).collect();
     assert_eq!(numbers, [30, 29, 28]);
+}
+
+/// A stack with versions 1 to `count`, each of which writes `file:/a` and every other one `file:/b`.
+fn with_history(f: &Fixture, count: i64) -> (Stack, Lease) {
+    let (s, lease) = made(f, "web");
+    for n in 1..=count {
+        let mut records = vec![record("a", n)];
+        if n % 2 == 0 {
+            records.push(record("b", n));
+        }
+        put(f, &lease, &records);
+    }
+    (s, lease)
+}
+
+fn operation() -> Seal {
+    Seal::Operation(OperationRecord::default())
+}
+
+/// What an operation that removes versions has to say about them.
+fn removing(versions: &[Version]) -> Seal {
+    Seal::Operation(OperationRecord { undo: json!({ "removed": versions }), undoes: None })
+}
+
+fn nothing_severe(store: &dyn Store) {
+    let found: Vec<_> = store.check(true).unwrap().into_iter().filter(|f| f.severe).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// Nobody sees a removed version; the chain is whole, and the newest cannot be removed.
+pub fn a_removed_version_is_not_there_and_its_link_is(f: &Fixture) {
+    let (s, lease) = with_history(f, 5);
+    let gone = [Version(2), Version(3)];
+    change(&*f.store, &lease, removing(&gone), |txn| txn.version_remove(&s.id, &gone).unwrap()).unwrap();
+    let view = f.store.view().unwrap();
+    let numbers: Vec<u64> = view.version_list(&s.id, 0).unwrap().iter().map(|v| v.version.0).collect();
+    assert_eq!(numbers, [5, 4, 1]);
+    assert_eq!(view.version_list(&s.id, 2).unwrap().len(), 2);
+    assert_eq!(view.version_get(&s.id, Version(2)).unwrap(), None);
+    assert_eq!(view.version_snapshot(&s.id, Version(3)).unwrap(), None);
+    assert_eq!(view.version_oldest(&s.id).unwrap().unwrap().version, Version(1));
+    assert!(view.resource_list(&s.id, VersionAt::Number(Version(3))).is_err());
+    assert!(view.output_list(&s.id, VersionAt::Number(Version(2))).is_err());
+    let four = view.version_snapshot(&s.id, Version(4)).unwrap().unwrap();
+    assert_eq!(four.resources, vec![record("a", 4), record("b", 4)]);
+    drop(view);
+    let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+    assert!(txn.version_remove(&s.id, &[Version(5)]).is_err());
+    assert!(txn.version_remove(&s.id, &[Version(6)]).is_err());
+    assert!(txn.version_remove(&s.id, &[Version(0)]).is_err());
+    drop(txn);
+    put(f, &lease, &[record("a", 9)]);
+    assert_eq!(head(&*f.store, &s.id), Version(6));
+    nothing_severe(&*f.store);
+}
+
+/// Removing alone loses nothing. Collecting does, and only what no version shows.
+pub fn a_removed_version_comes_back_until_it_is_collected(f: &Fixture) {
+    let (s, lease) = with_history(f, 5);
+    let before = f.store.view().unwrap().version_snapshot(&s.id, Version(2)).unwrap();
+    let remove = |versions: &[Version]| {
+        change(&*f.store, &lease, removing(versions), |txn| txn.version_remove(&s.id, versions).unwrap())
+            .unwrap();
+    };
+    remove(&[Version(2)]);
+    change(&*f.store, &lease, operation(), |txn| txn.version_bring_back(&s.id, &[Version(2)]).unwrap())
+        .unwrap();
+    assert_eq!(f.store.view().unwrap().version_snapshot(&s.id, Version(2)).unwrap(), before);
+    remove(&[Version(2), Version(3)]);
+    let was = export(&*f.store);
+    // A trial leaves no trace.
+    let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+    assert!(!txn.history_collect(&s.id).unwrap().is_empty());
+    drop(txn);
+    assert_eq!(export(&*f.store), was);
+    let mut done = sloth_core::retention::Collected::default();
+    change(&*f.store, &lease, operation(), |txn| done = txn.history_collect(&s.id).unwrap()).unwrap();
+    // `a` of 2 and of 3, and `b` of 2: version 4 wrote both anew, and nobody else shows them.
+    assert_eq!((done.records, done.contents), (3, 0));
+    assert!(done.bytes > 0);
+    let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+    assert!(txn.history_collect(&s.id).unwrap().is_empty(), "it is collected once");
+    assert!(txn.version_bring_back(&s.id, &[Version(3)]).is_err());
+    drop(txn);
+    let view = f.store.view().unwrap();
+    let four = view.version_snapshot(&s.id, Version(4)).unwrap().unwrap();
+    assert_eq!(four.resources, vec![record("a", 4), record("b", 4)]);
+    assert_eq!(view.version_snapshot(&s.id, Version(1)).unwrap().unwrap().resources, vec![record("a", 1)]);
+    drop(view);
+    nothing_severe(&*f.store);
+}
+
+/// Contents stay as long as a version, a step or an operation names them, and as long as somebody is at work.
+pub fn contents_that_nothing_names_are_collected(f: &Fixture) {
+    let (s, lease) = made(f, "web");
+    let blob = |text: &str| Blob::new(text.as_bytes().to_vec());
+    let (old, new, spare, undone) = (blob("old"), blob("new"), blob("spare"), blob("undone"));
+    f.store.blobs().put(&[old.clone(), new.clone(), spare.clone(), undone.clone()], Wait::Durable).unwrap();
+    let naming =
+        |blob: &Blob, n: i64| Recorded { spec: json!({ "content": blob.digest().hex() }), ..record("a", n) };
+    put(f, &lease, &[naming(&old, 1)]);
+    put(f, &lease, &[naming(&new, 2)]);
+    let record = OperationRecord { undo: json!({ "before": undone.digest().hex() }), undoes: None };
+    change(&*f.store, &lease, Seal::Operation(record), |_| {}).unwrap();
+    let collect = |seal: Seal| {
+        let mut done = Ok(sloth_core::retention::Collected::default());
+        change(&*f.store, &lease, seal, |txn| {
+            txn.history_collect(&s.id).unwrap();
+            done = txn.contents_collect().unwrap();
+        })
+        .unwrap();
+        done
+    };
+    let has = |blob: &Blob| f.store.blobs().has(&blob.digest()).unwrap();
+    // Somebody else is at work: what is put now may be named later.
+    let other = stack(f, "other");
+    let mut txn = f.store.begin(no_stack()).unwrap();
+    txn.stack_insert(&other).unwrap();
+    txn.commit(operation()).unwrap();
+    let theirs = acquire(&*f.store, &request(&other.id, "ann")).unwrap();
+    assert!(collect(operation()).unwrap_err().contains("ann"));
+    f.store.leases().release(&theirs).unwrap();
+    assert_eq!(collect(operation()).unwrap().contents, 1);
+    assert!(has(&old) && has(&new) && has(&undone) && !has(&spare));
+    change(&*f.store, &lease, removing(&[Version(1)]), |txn| {
+        txn.version_remove(&s.id, &[Version(1)]).unwrap();
+    })
+    .unwrap();
+    // A trial leaves no trace.
+    let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+    txn.history_collect(&s.id).unwrap();
+    assert_eq!(txn.contents_collect().unwrap().unwrap().contents, 1);
+    drop(txn);
+    assert!(has(&old));
+    assert_eq!(collect(operation()).unwrap().contents, 1);
+    assert!(!has(&old) && has(&new) && has(&undone));
+    nothing_severe(&*f.store);
+}
+
+/// Random histories and random policies: what is kept is as it was, and what goes is what was said beforehand.
+pub fn whatever_is_removed_the_rest_stays_as_it_was(f: &Fixture) {
+    use sloth_core::retention::{Holds, Policy, decide};
+    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = move |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    for round in 0..12 {
+        let (s, lease) = made(f, &format!("s{round}"));
+        for step in 0..random(25) + 1 {
+            f.clock.advance(Duration::from_secs(random(100)));
+            let note = VersionNote { always: true, successful: random(3) > 0, ..note() };
+            change(&*f.store, &lease, Seal::Version(note, OperationRecord::default()), |txn| {
+                for _ in 0..random(4) {
+                    let name = format!("r{round}-{}", random(6));
+                    if random(4) == 0 {
+                        txn.resource_remove(&record(&name, 0).address).unwrap();
+                    } else {
+                        txn.resource_put(&record(&name, i64::try_from(step).unwrap())).unwrap();
+                    }
+                }
+            })
+            .unwrap();
+        }
+        for _ in 0..3 {
+            let policy = Policy {
+                keep: (random(3) > 0).then(|| random(8)),
+                older_than: (random(2) > 0).then(|| Duration::from_secs(random(900))),
+            };
+            let tagged = Version(1 + random(25));
+            let holds = Holds {
+                tags: std::collections::BTreeMap::from([(tagged, vec!["t".to_owned()])]),
+                restored_to: Some(Version(1 + random(25))),
+            };
+            let view = f.store.view().unwrap();
+            let history = view.version_list(&s.id, 0).unwrap();
+            let said = decide(&history, &holds, policy, f.clock.now());
+            let (stay, go): (Vec<_>, Vec<_>) = said.into_iter().partition(|(_, keep)| keep.is_some());
+            let go: Vec<Version> = go.into_iter().map(|(version, _)| version).collect();
+            let picture = |version: &Version| view.version_snapshot(&s.id, *version).unwrap().unwrap();
+            let before: Vec<_> = stay.iter().map(|(version, _)| picture(version)).collect();
+            change(&*f.store, &lease, removing(&go), |txn| {
+                txn.version_remove(&s.id, &go).unwrap();
+                txn.history_collect(&s.id).unwrap();
+            })
+            .unwrap();
+            drop(view);
+            let view = f.store.view().unwrap();
+            let kept: Vec<Version> =
+                view.version_list(&s.id, 0).unwrap().iter().map(|info| info.version).collect();
+            assert_eq!(kept, stay.iter().map(|(version, _)| *version).collect::<Vec<_>>());
+            for old in before {
+                assert_eq!(view.version_snapshot(&s.id, old.info.version).unwrap().unwrap(), old);
+            }
+            assert!(go.iter().all(|version| view.version_get(&s.id, *version).unwrap().is_none()));
+            if history.iter().any(|info| info.version == tagged) {
+                assert!(kept.contains(&tagged));
+            }
+        }
+        f.store.leases().release(&lease).unwrap();
+    }
+    nothing_severe(&*f.store);
 }
 
 /// Each version names the link of the one before.

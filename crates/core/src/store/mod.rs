@@ -31,7 +31,7 @@ pub use resources::{ReadResources, WriteResources};
 pub use runs::{ReadRuns, WriteRuns};
 pub use stacks::{ReadStacks, StackMatch, WriteStacks};
 pub use values::{ReadValues, WriteValues};
-pub use versions::{ReadVersions, VersionAt};
+pub use versions::{ReadVersions, VersionAt, WriteVersions};
 
 use crate::actor::Actor;
 use crate::id::{LockId, OperationId, StackId};
@@ -215,6 +215,7 @@ pub trait Txn:
     + WriteValues
     + WriteDrift
     + WriteHandlers
+    + WriteVersions
 {
     /// Keeps everything, or nothing. Checks fence and base in the same statement that moves the head.
     ///

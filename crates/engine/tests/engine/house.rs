@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use sloth_core::actor::Actor;
 use sloth_core::address::HostName;
@@ -15,7 +14,7 @@ use sloth_core::store::{StackMatch, Store, VersionAt};
 use sloth_core::value::Value;
 use sloth_core::workflow::Durability;
 use sloth_engine::run::{RunRequest, run};
-use sloth_engine::{Context, EngineError, RunReport, Stop};
+use sloth_engine::{Context, EngineError, RunReport};
 use sloth_testkit::machine::ScriptedMachine;
 use sloth_testkit::memory_store::MemoryStore;
 
@@ -49,18 +48,11 @@ impl House {
         let mut machines: BTreeMap<HostName, Arc<dyn Machine>> = BTreeMap::new();
         machines.insert(HostName::local(), machine.clone());
         let ctx = Context {
-            store,
             machines,
             sink: ears.clone(),
-            clock: clock.clone(),
-            actor: Actor::named("tester"),
-            arguments: Vec::new(),
             program: "test".to_owned(),
-            stop: Stop::new(),
-            lock_wait: Duration::ZERO,
-            presents: None,
-            lease_ttl: Duration::from_secs(30),
             durability: Durability::Full,
+            ..Context::new(store, clock.clone(), Actor::named("tester"))
         };
         Self { ctx, machine, ears, clock }
     }

@@ -102,6 +102,9 @@ impl Touch for Faulty {
     fn settle(&self) -> Result<(), OsError> {
         self.effect("settle", || self.inner.settle())
     }
+    fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        self.inner.lock(path)
+    }
     fn rehearsing(&self) -> bool {
         self.inner.rehearsing()
     }

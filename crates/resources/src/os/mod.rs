@@ -324,6 +324,14 @@ pub trait Touch: Look {
     fn settle(&self) -> Result<(), OsError>;
     /// Removes what a process that died while it wrote at this path left beside it. Failing is harmless.
     fn tidy(&self, _path: &str) {}
+    /// Keeps other programs that ask for the same lock file out until what it returns is dropped; waits for them a
+    /// while. Changes nothing but the file itself, which is made when it is missing.
+    ///
+    /// # Errors
+    /// Somebody else holds it, or it cannot be made.
+    fn lock(&self, _path: &str) -> Result<Box<dyn Send>, OsError> {
+        Ok(Box::new(()))
+    }
     /// Are effects only imagined? Then commands do not run, and types predict what they would have done.
     fn rehearsing(&self) -> bool {
         false

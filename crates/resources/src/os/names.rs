@@ -133,6 +133,16 @@ fn id(table: &RwLock<Table>, database: Database, name: &str) -> Option<u32> {
     table.by_name.get(name).copied()
 }
 
+/// The name of an id in the text of a file.
+pub(super) fn name_listed(text: &str, id: u32) -> Option<Arc<str>> {
+    text.lines().filter_map(entry).find(|(_, i)| *i == id).map(|(name, _)| Arc::from(name))
+}
+
+/// The id of a name in the text of a file.
+pub(super) fn id_listed(text: &str, name: &str) -> Option<u32> {
+    text.lines().filter_map(entry).find(|(n, _)| *n == name).map(|(_, id)| id)
+}
+
 /// What is needed to run something as a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -16,7 +16,7 @@ use sloth_core::machine::Watch;
 
 use super::{
     Accounts, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights,
-    Sort, Stamp, Touch, Want, split,
+    Sort, Stamp, Touch, Want, names, split,
 };
 
 const MOST_LINKS: usize = 40;
@@ -267,18 +267,63 @@ fn expected(path: &str, expect: Expect, found: Option<&Meta>) -> Result<(), OsEr
     if fits { Ok(()) } else { Err(OsError::Moved(path.to_owned())) }
 }
 
+/// What the files of this machine say about a name or an id, when one of them was written here.
+enum Told<T> {
+    /// They have it.
+    Is(T),
+    /// They had it, and have it no longer.
+    Gone,
+    /// Nothing was written here, or they never knew it.
+    Nothing,
+}
+
+impl<L: Look + ?Sized> Overlay<L> {
+    /// Asks the account file as it was written here, and as it was before.
+    fn told<T>(&self, path: &str, find: impl Fn(&str) -> Option<T>) -> Told<T> {
+        let now = match self.nodes().get(path) {
+            Some(Some(Node { body: Body::File { bytes, .. }, .. })) => Arc::clone(bytes),
+            _ => return Told::Nothing,
+        };
+        if let Some(found) = find(&String::from_utf8_lossy(&now)) {
+            return Told::Is(found);
+        }
+        let before = self.base.read(path, u64::MAX, true).ok().flatten().unwrap_or_default();
+        match find(&String::from_utf8_lossy(&before)) {
+            Some(_) => Told::Gone,
+            None => Told::Nothing,
+        }
+    }
+    fn name_of(&self, path: &str, id: u32, base: impl Fn() -> Arc<str>) -> Arc<str> {
+        if let Some(name) = self.imagined_name(id) {
+            return name;
+        }
+        match self.told(path, |text| names::name_listed(text, id)) {
+            Told::Is(name) => name,
+            Told::Gone => Arc::from(id.to_string()),
+            Told::Nothing => base(),
+        }
+    }
+    fn id_of(&self, path: &str, name: &str, base: impl Fn() -> Option<u32>) -> Option<u32> {
+        match self.told(path, |text| names::id_listed(text, name)) {
+            Told::Is(id) => Some(id),
+            Told::Gone => name.parse().ok().or_else(|| self.imagine(name)),
+            Told::Nothing => base().or_else(|| self.imagine(name)),
+        }
+    }
+}
+
 impl<L: Look + ?Sized> Accounts for Overlay<L> {
     fn user_name(&self, uid: u32) -> Arc<str> {
-        self.imagined_name(uid).unwrap_or_else(|| self.base.accounts().user_name(uid))
+        self.name_of("/etc/passwd", uid, || self.base.accounts().user_name(uid))
     }
     fn group_name(&self, gid: u32) -> Arc<str> {
-        self.imagined_name(gid).unwrap_or_else(|| self.base.accounts().group_name(gid))
+        self.name_of("/etc/group", gid, || self.base.accounts().group_name(gid))
     }
     fn user_id(&self, name: &str) -> Option<u32> {
-        self.base.accounts().user_id(name).or_else(|| self.imagine(name))
+        self.id_of("/etc/passwd", name, || self.base.accounts().user_id(name))
     }
     fn group_id(&self, name: &str) -> Option<u32> {
-        self.base.accounts().group_id(name).or_else(|| self.imagine(name))
+        self.id_of("/etc/group", name, || self.base.accounts().group_id(name))
     }
 }
 

@@ -564,8 +564,8 @@ fn cannot_replace(path: &str, errno: Errno, old: &Old) -> OsError {
     }
 }
 
-impl Touch for Real {
-    fn put(&self, path: &str, put: &Put<'_>) -> Result<Meta, OsError> {
+impl Real {
+    fn write(&self, path: &str, put: &Put<'_>) -> Result<Meta, OsError> {
         let place = place::find(path, put.follow, put.rights.uid)?;
         if put.expect == Expect::Nothing {
             return self.create(&place, path, put);
@@ -581,6 +581,16 @@ impl Touch for Real {
             }
             Sort::File | Sort::Link => self.replace(&place, path, put, &old),
         }
+    }
+}
+
+impl Touch for Real {
+    fn put(&self, path: &str, put: &Put<'_>) -> Result<Meta, OsError> {
+        let done = self.write(path, put);
+        if matches!(path, "/etc/passwd" | "/etc/group") {
+            self.names.forget();
+        }
+        done
     }
 
     fn mkdir(&self, path: &str, rights: Rights) -> Result<Meta, OsError> {
@@ -721,6 +731,10 @@ impl Touch for Real {
         output
     }
 
+    fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        lock(path).map(|fd| Box::new(fd) as Box<dyn Send>)
+    }
+
     fn tidy(&self, path: &str) {
         if let Ok(place) = place::find(path, false, None) {
             litter::sweep(&place);
@@ -742,6 +756,44 @@ impl Touch for Real {
             }
         }
         Ok(())
+    }
+}
+
+/// How long to wait for somebody who holds a lock, as lckpwdf(3) does.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Takes a lock on a file that other programs lock with fcntl(2). It belongs to the descriptor and not to the process, so
+/// that closing another one of the same file does not give it up.
+fn lock(path: &str) -> Result<OwnedFd, OsError> {
+    use std::os::fd::AsRawFd;
+    let failed = |errno| OsError::errno(format!("locking `{path}`"), errno);
+    let place = place::find(path, false, None)?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(&place.dir, &place.name, flags, mode(0o600)).map_err(failed)?;
+    #[expect(clippy::cast_possible_truncation, reason = "both constants are 0 or 1")]
+    let (write, set) = (libc::F_WRLCK as libc::c_short, libc::SEEK_SET as libc::c_short);
+    // SAFETY: a zeroed `flock` is a valid one: a lock on all of the file.
+    let mut wanted: libc::flock = unsafe { std::mem::zeroed() };
+    wanted.l_type = write;
+    wanted.l_whence = set;
+    let end = std::time::Instant::now() + LOCK_WAIT;
+    loop {
+        // SAFETY: the descriptor is open and `wanted` outlives the call.
+        if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const wanted) } == 0 {
+            return Ok(fd);
+        }
+        let errno = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO);
+        match errno {
+            Errno::AGAIN | Errno::ACCESS if std::time::Instant::now() < end => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Errno::AGAIN | Errno::ACCESS => {
+                let why = "another program has held it for 15 seconds";
+                return Err(OsError::failed(format!("locking `{path}`"), why));
+            }
+            Errno::INTR => {}
+            errno => return Err(failed(errno)),
+        }
     }
 }
 

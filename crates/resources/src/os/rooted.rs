@@ -1,4 +1,5 @@
-//! The real system below a directory, for tests: `/etc/motd` is `<root>/etc/motd`. Commands are not confined.
+//! The real system below a directory, for tests: `/etc/motd` is `<root>/etc/motd`. Commands are not confined. Users and
+//! groups are those of the directory when it has an `/etc/passwd`, and otherwise those of the host.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::machine::Watch;
 
+use super::names::{self, Names};
 use super::real::Real;
 use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
@@ -13,13 +15,58 @@ use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Wa
 pub struct Rooted {
     root: String,
     inner: Real,
+    names: Below,
+}
+
+/// The accounts of a directory.
+struct Below {
+    root: String,
+    host: Names,
+}
+
+impl Below {
+    /// A file of the directory, if the directory has accounts of its own.
+    fn file(&self, name: &str) -> Option<String> {
+        std::fs::symlink_metadata(format!("{}/etc/passwd", self.root)).ok()?;
+        let text = std::fs::read(format!("{}/etc/{name}", self.root)).unwrap_or_default();
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+impl Accounts for Below {
+    fn user_name(&self, uid: u32) -> Arc<str> {
+        match self.file("passwd") {
+            Some(text) => names::name_listed(&text, uid).unwrap_or_else(|| Arc::from(uid.to_string())),
+            None => self.host.user_name(uid),
+        }
+    }
+    fn group_name(&self, gid: u32) -> Arc<str> {
+        match self.file("group") {
+            Some(text) => names::name_listed(&text, gid).unwrap_or_else(|| Arc::from(gid.to_string())),
+            None => self.host.group_name(gid),
+        }
+    }
+    fn user_id(&self, name: &str) -> Option<u32> {
+        match self.file("passwd") {
+            Some(text) => names::id_listed(&text, name).or_else(|| name.parse().ok()),
+            None => self.host.user_id(name),
+        }
+    }
+    fn group_id(&self, name: &str) -> Option<u32> {
+        match self.file("group") {
+            Some(text) => names::id_listed(&text, name).or_else(|| name.parse().ok()),
+            None => self.host.group_id(name),
+        }
+    }
 }
 
 impl Rooted {
     /// Below this directory, which has no `/` at its end.
     #[must_use]
     pub fn new(root: impl Into<String>) -> Self {
-        Self { root: root.into(), inner: Real::new() }
+        let root = root.into();
+        let names = Below { root: root.clone(), host: Names::default() };
+        Self { root, inner: Real::new(), names }
     }
     /// The real path.
     #[must_use]
@@ -39,7 +86,7 @@ impl Look for Rooted {
         self.inner.list(&self.path(path))
     }
     fn accounts(&self) -> &dyn Accounts {
-        self.inner.accounts()
+        &self.names
     }
     fn identity(&self) -> (u32, u32) {
         self.inner.identity()
@@ -76,6 +123,9 @@ impl Touch for Rooted {
     }
     fn tidy(&self, path: &str) {
         self.inner.tidy(&self.path(path));
+    }
+    fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        self.inner.lock(&self.path(path))
     }
     fn settle(&self) -> Result<(), OsError> {
         self.inner.settle()

@@ -95,6 +95,9 @@ impl Touch for Traced {
         self.note("settle", "everything");
         self.inner.settle()
     }
+    fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        self.inner.lock(path)
+    }
     fn rehearsing(&self) -> bool {
         self.inner.rehearsing()
     }

@@ -2,13 +2,16 @@
 
 use crate::provider::{Erased, Provider};
 
+mod accounts;
 mod args;
 pub mod block;
 pub mod custom;
 mod edit;
 pub mod exec;
 pub mod file;
+pub mod group;
 pub mod line;
+pub mod user;
 
 pub use edit::Position;
 
@@ -28,7 +31,9 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(custom::Custom),
         &Erased(exec::Exec),
         &Erased(file::File),
+        &Erased(group::Group),
         &Erased(line::Line),
+        &Erased(user::User),
     ];
     ALL
 }

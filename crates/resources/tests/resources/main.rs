@@ -1,6 +1,7 @@
 //! Everything this crate promises, on the real system and in memory.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "test code")]
 
+mod accounts;
 mod cases;
 mod commands;
 mod random;

@@ -28,9 +28,6 @@ pub fn with_progress<T>(
     planning: bool,
     work: impl FnOnce(&Context) -> Result<T, EngineError>,
 ) -> Result<T, CommandError> {
-    if !planning {
-        app.warn_of_config()?;
-    }
     let dumb = env::text(env::TERM).is_some_and(|term| term == "dumb");
     let progress = Arc::new(Progress::start(Manner {
         theme: app.out.talk_theme,

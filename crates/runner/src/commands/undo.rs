@@ -8,7 +8,7 @@ use crate::commands::consent::Consent;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
-/// Take back the last operation, or a given one
+/// Take back the last operation that changed something, or a given one
 ///
 /// What touches machines is shown as a plan before the question.
 #[derive(Debug, clap::Args)]

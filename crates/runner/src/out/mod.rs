@@ -139,6 +139,14 @@ impl Out {
         }
     }
 
+    /// Shows one value that has no name: as a page for people, or as it is.
+    pub fn bare<T: Human, E: Serialize>(&self, page: &T, value: &E) {
+        match self.format {
+            Format::Table => self.page(page),
+            _ => self.serialised(value),
+        }
+    }
+
     /// Writes a list for programs while it is made. What was written stays when making it fails.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub mod lock;
 pub mod operation;
 pub mod plan;
 pub mod resource;
+pub mod retention;
 pub mod run;
 pub mod stack;
 pub mod transfer;

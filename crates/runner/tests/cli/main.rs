@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod test_accounts;
 mod test_audit;
 mod test_backup;
 mod test_check;
@@ -29,9 +30,11 @@ mod test_run;
 mod test_stack;
 mod test_stack_deps;
 mod test_stack_drift;
+mod test_stack_gc;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_stack_state;
+mod test_stack_tags;
 mod test_stack_validate;
 mod test_state;
 mod test_terminal;

@@ -14,18 +14,18 @@ fn root() -> PathBuf {
 /// Pages that are written by people: the README and everything below `docs/` that is not generated.
 fn pages() -> Vec<String> {
     let mut found = vec!["README.md".to_owned()];
-    collect(&root().join("docs"), &mut found);
+    files(&root().join("docs"), "md", &mut found);
+    found.retain(|name| !name.starts_with("docs/reference/"));
     found.sort();
     found
 }
 
-fn collect(dir: &Path, found: &mut Vec<String>) {
+fn files(dir: &Path, ending: &str, found: &mut Vec<String>) {
     for path in fs::read_dir(dir).unwrap().flatten().map(|e| e.path()) {
-        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
-            collect(&path, found);
-        } else if name.ends_with(".md") && !name.starts_with("docs/reference/") {
-            found.push(name);
+            files(&path, ending, found);
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
         }
     }
 }
@@ -34,24 +34,34 @@ fn page(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// Pages with something to carry out. What other pages show is there to be looked at.
-const CARRIED_OUT: &[&str] = &["README.md"];
-
 macro_rules! carried_out {
     ($($test:ident: $name:literal;)*) => {
+        /// Pages with something to carry out. What other pages show is there to be looked at.
+        const CARRIED_OUT: &[&str] = &[$($name),*];
         $(#[test] fn $test() { as_it_says($name); })*
     };
 }
 
 carried_out! {
     readme: "README.md";
+    architecture: "docs/en/architecture.md";
+    best_practices: "docs/en/stack-state-best-practices.md";
+    cli_reference: "docs/en/stack-state-cli-reference.md";
+    core_concepts: "docs/en/core-concepts.md";
+    getting_started: "docs/en/getting-started.md";
+    migration: "docs/en/migration.md";
+    state_management: "docs/en/stack-state-management.md";
+    troubleshooting: "docs/en/stack-state-troubleshooting.md";
+    use_cases: "docs/en/use-cases.md";
+    workflow_integration: "docs/en/workflow-integration.md";
 }
 
 fn as_it_says(name: &str) {
     let text = page(name);
-    let told = carry_out(Path::new(PROGRAM), &text).unwrap();
+    let told = carry_out(Path::new(PROGRAM), &root().join("examples"), &text).unwrap();
     if let (Some(after), true) = (&told.page, std::env::var_os("SLOTH_BLESS").is_some()) {
         fs::write(root().join(name), after).unwrap();
+        assert!(!told.failed, "{name}, {}", told.problems);
         return;
     }
     assert!(told.problems.is_empty(), "{name}, {}\naccept it with SLOTH_BLESS=1", told.problems);
@@ -61,10 +71,13 @@ fn as_it_says(name: &str) {
 fn every_page_with_commands_is_carried_out() {
     let runs = |name: &String| {
         let found = blocks(&page(name)).unwrap_or_else(|e| panic!("{name}, {e}"));
-        found.iter().any(|b| !matches!(b.language.as_str(), "text" | "mermaid") && b.reason.is_none())
+        let shows = |l: &str| matches!(l, "text" | "mermaid" | "rust");
+        found.iter().any(|b| !shows(&b.language) && b.reason.is_none())
     };
     let with_commands: Vec<String> = pages().into_iter().filter(runs).collect();
-    assert_eq!(with_commands, CARRIED_OUT);
+    let mut listed = CARRIED_OUT.to_vec();
+    listed.sort_unstable();
+    assert_eq!(with_commands, listed);
 }
 
 #[test]
@@ -87,18 +100,66 @@ fn rust_is_carried_out_by_the_crate_that_includes_the_page() {
         crates += &fs::read_to_string(entry.path().join("src/lib.rs")).unwrap_or_default();
     }
     for name in pages() {
-        if blocks(&page(&name)).unwrap().iter().any(|b| b.language == "rust") {
+        for block in blocks(&page(&name)).unwrap().iter().filter(|b| b.language == "rust") {
             assert!(
                 crates.contains(&format!("include_str!(\"../../../{name}\")")),
                 "no crate includes {name}"
             );
+            if let Some(file) = &block.name {
+                let text = fs::read_to_string(root().join(file)).unwrap();
+                assert!(
+                    text.contains(&block.text()),
+                    "{name}, line {}: {file} says something else",
+                    block.line
+                );
+            }
         }
     }
 }
 
 #[test]
+fn the_index_names_every_page_and_every_example() {
+    let index = page("docs/en/README.md");
+    let beside = pages().into_iter().filter_map(|name| name.strip_prefix("docs/en/").map(str::to_owned));
+    let mut examples = Vec::new();
+    files(&root().join("examples"), "sloth", &mut examples);
+    assert!(examples.len() > 5, "{examples:?}");
+    let examples = examples.iter().map(|name| format!("../../{name}"));
+    for name in beside.filter(|name| name != "README.md").chain(examples) {
+        assert!(index.contains(&format!("]({name})")), "{name} is not in docs/en/README.md");
+    }
+}
+
+#[test]
+fn every_example_of_a_resource_can_be_planned() {
+    let env = crate::env();
+    let found = blocks(&page("docs/reference/resources.md")).unwrap();
+    let examples: Vec<String> = found.iter().filter(|b| b.language == "lua").map(|b| b.text()).collect();
+    assert!(examples.len() > 10, "{}", examples.len());
+    for example in examples {
+        // Files of the controller that it names are there.
+        for name in example
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.starts_with("files/") || name.starts_with("templates/"))
+        {
+            env.write(name, "text\n");
+        }
+        env.write("example.sloth", &format!("task(\"t\", {{ run = function()\n{example}end }})\n"));
+        let ran = env.run(&["plan", "example.sloth"]);
+        // The machine may not have what an example is about, which is said of an address. What is wrong with a call
+        // begins with its name.
+        let of_the_machine = ran.code == 1 && !ran.says("task `t` failed: `");
+        assert!(ran.code == 0 || of_the_machine, "{example}{}", ran.text());
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
-    for name in pages() {
+    let mut everything = Vec::new();
+    files(&root().join("docs"), "md", &mut everything);
+    for name in everything.into_iter().chain(["README.md".to_owned(), "ARCHITECTURE.md".to_owned()]) {
         let here = root().join(&name);
         let text = page(&name);
         let prose: String = text.split("```").step_by(2).collect();
@@ -151,7 +212,7 @@ sloth-runner stack drift detect a   # exit code 3
 
 #[test]
 fn a_page_that_is_right_stays_as_it_is_and_one_that_is_not_is_noticed() {
-    let told = |page: &str| carry_out(Path::new(PROGRAM), page).unwrap();
+    let told = |page: &str| carry_out(Path::new(PROGRAM), &root().join("examples"), page).unwrap();
     let right = told(STORY);
     assert_eq!((right.problems.as_str(), &right.page), ("", &None));
     for (from, to, says) in [
@@ -161,7 +222,7 @@ fn a_page_that_is_right_stays_as_it_is_and_one_that_is_not_is_noticed() {
         ("$ echo $?\n2\n", "", "ended with 2, and no `echo $?` follows"),
         ("   # exit code 3", "", "ended with 3 instead of 0"),
         ("drift detect a\necho", "drfit detect a\necho", "unrecognized subcommand"),
-        ("run = function", "rnu = function", "`sloth-runner check a.sloth` ended with 5"),
+        ("run = function", "rnu = function", "ended with 5"),
         ("```sh", "```yaml", "`yaml` needs a file name"),
     ] {
         let page = STORY.replace(from, to);

@@ -36,6 +36,24 @@ fn exit_codes_tell_whether_there_are_changes() {
 }
 
 #[test]
+fn a_plan_of_a_file_named_in_any_way_is_performed() {
+    let env = site();
+    env.write("lib/words.lua", "return { title = 'from words' }\n");
+    env.write("site.sloth", &format!("local words = require(\"lib.words\")\n{}", env.read("site.sloth")));
+    let whole = env.path("site.sloth").to_string_lossy().into_owned();
+    for (title, file) in [("one", "site.sloth"), ("two", "./site.sloth"), ("three", whole.as_str())] {
+        let title_is = format!("title={title}");
+        env.expect(0, &["plan", file, "--var", &root(&env), "--var", &title_is, "--out", "site.plan"]);
+        env.expect(0, &["apply", "site.plan"]);
+        assert_eq!(env.read("site/page.txt"), format!("{title}\n"));
+    }
+    env.expect(0, &["plan", "site.sloth", "--var", &root(&env), "--out", "site.plan"]);
+    env.write("lib/words.lua", "return { title = 'other words' }\n");
+    let refused = env.expect(6, &["apply", "site.plan"]);
+    assert!(refused.says("site.sloth has changed since the plan was made"), "{}", refused.text());
+}
+
+#[test]
 fn a_saved_plan_is_performed_exactly_or_refused() {
     let env = ran_site();
     env.expect(0, &["plan", "site", "--var", "title=planned", "--out", "site.plan"]);

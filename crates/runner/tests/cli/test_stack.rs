@@ -23,6 +23,7 @@ fn a_stack_that_ran_shows_everything() {
     env.tell(&["stack", "resources", "site"]);
     env.tell(&["stack", "output", "site"]);
     env.tell(&["stack", "output", "site", "page"]);
+    env.tell(&["stack", "output", "site", "page", "-o", "json"]);
     env.tell(&["stack", "output", "site", "pgae"]);
     env.tell(&["stack", "history", "site"]);
     let json = |arguments: &[&str]| -> serde_json::Value {

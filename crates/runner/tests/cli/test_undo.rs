@@ -1,6 +1,6 @@
 use sloth_testkit::env::TestEnv;
 
-use crate::{ran_site, root};
+use crate::{ran_site, root, site};
 
 #[test]
 fn undo_takes_back_values_stacks_and_runs() {
@@ -22,6 +22,44 @@ fn undo_takes_back_values_stacks_and_runs() {
     env.expect(0, &["undo", "--yes"]);
     assert_eq!(env.read("site/page.txt"), "hello\n");
     insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn the_first_run_of_a_stack_can_be_taken_back() {
+    let env = site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    env.expect(0, &["undo", "--yes"]);
+    assert!(!env.path("site").exists(), "{}", env.inventory(env.path("site")));
+    env.expect(7, &["stack", "show", "site"]);
+
+    // A stack that was made before stays, with nothing in it.
+    env.expect(0, &["stack", "new", "site"]);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    env.expect(0, &["undo", "--yes"]);
+    assert!(!env.path("site").exists());
+    assert!(env.expect(0, &["stack", "resources", "site", "-o", "json"]).stdout.trim() == "[]");
+    assert_eq!(env.expect(0, &["stack", "output", "site", "-o", "json"]).stdout.matches("page").count(), 0);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    env.expect(0, &["audit", "verify"]);
+}
+
+#[test]
+fn what_changed_nothing_is_passed_over() {
+    let env = ran_site();
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--var", "title=changed"]);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--var", "title=changed"]);
+    env.expect(0, &["stack", "lock", "acquire", "site", "--reason", "a look"]);
+    env.expect(0, &["stack", "lock", "release", "site"]);
+    env.expect(0, &["undo", "--yes"]);
+    assert_eq!(env.read("site/page.txt"), "hello\n");
+    // Named, it is refused.
+    let refused = env.expect(1, &["undo", "--op", "3", "--yes"]);
+    assert!(
+        refused.says("it changed nothing") && refused.says("hint: see `sloth-runner op log`"),
+        "{}",
+        refused.text()
+    );
 }
 
 #[test]
@@ -51,7 +89,10 @@ fn picture(env: &TestEnv) -> String {
         serde_json::from_str(&env.expect(0, &["stack", "list", "-o", "json"]).stdout).unwrap();
     let mut all = plain(&env.expect(0, &["state", "export"]).stdout);
     for stack in stacks.as_array().unwrap() {
-        all += &plain(&env.expect(0, &["stack", "export", stack["name"].as_str().unwrap()]).stdout);
+        let name = stack["name"].as_str().unwrap();
+        all += &plain(&env.expect(0, &["stack", "export", name]).stdout);
+        // Which of the first versions are there; later ones are what undoing makes.
+        all += &format!("v1: {}\n", env.run(&["stack", "snapshot", "show", name, "v1"]).code);
     }
     format!("{all}{:#?}", env.inventory(env.path("site")))
 }
@@ -74,6 +115,10 @@ fn every_change_can_be_taken_back() {
         changed(env);
         env.expect(0, &["run", "site.sloth", "--var", &root(env)]);
     };
+    let three = |env: &TestEnv| {
+        two(env);
+        env.expect(0, &["stack", "snapshot", "create", "site"]);
+    };
     type Before<'a> = &'a dyn Fn(&TestEnv);
     let cases: &[(&[&str], Before<'_>)] = &[
         (&["run", "site.sloth", "--var", "ROOT"], &changed),
@@ -82,7 +127,14 @@ fn every_change_can_be_taken_back() {
         (&["stack", "delete", "site", "--force"], &nothing),
         (&["stack", "new", "other"], &nothing),
         (&["stack", "rename", "site", "home"], &nothing),
+        (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "tags", "add", "site", "x"], &nothing),
+        (&["stack", "tags", "add", "site", "x", "--version", "1"], &nothing),
+        (&["stack", "tags", "remove", "site", "old"], &|env| {
+            env.expect(0, &["stack", "tags", "add", "site", "old"]);
+        }),
+        (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),

@@ -73,23 +73,6 @@ fn configuration_is_checked_when_it_is_needed() {
 }
 
 #[test]
-fn what_is_configured_and_not_carried_out_is_said_before_something_changes() {
-    let env = site();
-    env.write("config.yaml", "stacks:\n  snapshot_retention: 30d\n  auto_lock: true\n");
-    let var = crate::root(&env);
-    let warns = |arguments: &[&str]| {
-        let ran = env.expect(0, &[&["--config", "config.yaml"], arguments].concat());
-        ran.stderr.matches("warning: `stacks.snapshot_retention` is configured").count()
-    };
-    assert_eq!(warns(&["plan", "site.sloth", "--var", &var]), 0);
-    assert_eq!(warns(&["run", "site.sloth", "--var", &var]), 1);
-    assert_eq!(warns(&["stack", "snapshot", "create", "site"]), 1);
-    assert_eq!(warns(&["stack", "snapshot", "restore", "site", "v1", "--yes"]), 1);
-    assert_eq!(warns(&["stack", "list"]), 0);
-    assert_eq!(warns(&["-q", "state", "set", "k", "1"]), 0);
-}
-
-#[test]
 fn the_most_tasks_at_once_are_configured() {
     let env = env();
     env.write(

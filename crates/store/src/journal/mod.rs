@@ -96,8 +96,7 @@ impl RunFiles {
         self.dir.join(format!("{name}.{EXTENSION}"))
     }
 
-    /// Everything that is there, in order of names.
-    pub fn all(&self) -> Outcome<Vec<Left>> {
+    fn paths(&self) -> Outcome<Vec<PathBuf>> {
         let entries = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -108,6 +107,24 @@ impl RunFiles {
             .filter(|path| path.extension().is_some_and(|e| e == EXTENSION))
             .collect();
         paths.sort();
+        Ok(paths)
+    }
+
+    /// The bytes of every file, those that are torn or damaged among them.
+    pub fn each_content(&self, mut each: impl FnMut(&[u8])) -> Outcome<()> {
+        for path in self.paths()? {
+            match std::fs::read(&path) {
+                Ok(bytes) => each(&bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("could not read", &path)(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is there, in order of names.
+    pub fn all(&self) -> Outcome<Vec<Left>> {
+        let paths = self.paths()?;
         let mut out = Vec::with_capacity(paths.len());
         for path in paths {
             match load(&path) {

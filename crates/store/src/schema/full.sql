@@ -32,7 +32,7 @@ CREATE TABLE stacks (
   resource_count INTEGER NOT NULL CHECK (resource_count >= 0),
   detection INTEGER NOT NULL,
   deleted_at INTEGER
-) STRICT;
+, sum INTEGER) STRICT;
 CREATE UNIQUE INDEX stacks_name ON stacks (name) WHERE deleted_at IS NULL;
 
 -- The newest record of each resource; `from_version` = head + 1 means that its version is not sealed yet.
@@ -43,11 +43,12 @@ CREATE TABLE resource_rows (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
-  body TEXT NOT NULL,
+  body TEXT NOT NULL, sum INTEGER,
   PRIMARY KEY (stack, address)
 ) STRICT, WITHOUT ROWID;
 
--- Records that ended: valid from `from_version` up to, but not in, `to_version`.
+-- Records that ended: valid from `from_version` up to, but not in, `to_version`. An empty body was collected, because
+-- all versions that showed it are removed; the digest stays for the chain.
 CREATE TABLE resource_history (
   stack INTEGER NOT NULL REFERENCES stacks (num),
   to_version INTEGER NOT NULL,
@@ -56,7 +57,7 @@ CREATE TABLE resource_history (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
-  body TEXT NOT NULL,
+  body TEXT NOT NULL, sum INTEGER,
   PRIMARY KEY (stack, to_version, address)
 ) STRICT, WITHOUT ROWID;
 
@@ -100,7 +101,7 @@ CREATE TABLE versions (
   written INTEGER NOT NULL,
   removed INTEGER NOT NULL,
   prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 32),
-  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  hash BLOB NOT NULL CHECK (length(hash) = 32), removed_at INTEGER,
   PRIMARY KEY (stack, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -202,7 +203,7 @@ CREATE TABLE state_values (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   expires_at INTEGER,
-  revision INTEGER NOT NULL CHECK (revision > 0),
+  revision INTEGER NOT NULL CHECK (revision > 0), sum INTEGER,
   PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -313,7 +314,7 @@ CREATE VIEW state_versions AS
     ))) AS state_snapshot,
     datetime(v.created_at / 1000000000, 'unixepoch') AS created_at, v.created_by AS created_by,
     v.created_by AS creator, v.description AS description, lower(hex(v.hash)) AS checksum
-  FROM versions v JOIN stacks s ON s.num = v.stack;
+  FROM versions v JOIN stacks s ON s.num = v.stack WHERE v.removed_at IS NULL;
 
 CREATE VIEW state_locks AS
   SELECT s.id AS stack_id, l.lock_id AS lock_id, l.operation AS operation, l.locked_by AS who,

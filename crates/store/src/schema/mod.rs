@@ -20,7 +20,12 @@ pub const KNOWN: u64 = STEPS.len() as u64;
 pub const FULL: &str = include_str!("full.sql");
 
 /// The steps, oldest first; step n leads from schema n − 1 to schema n.
-pub const STEPS: &[&str] = &[include_str!("0001-initial/up.sql"), include_str!("0002-drift-ignores/up.sql")];
+pub const STEPS: &[&str] = &[
+    include_str!("0001-initial/up.sql"),
+    include_str!("0002-drift-ignores/up.sql"),
+    include_str!("0003-retention/up.sql"),
+    include_str!("0004-sums/up.sql"),
+];
 
 /// Program version written into databases this program makes.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -209,8 +214,22 @@ mod tests {
 
     /// Makes of a new database what the first program with a schema left.
     fn age(path: &Path) {
+        let meta: Vec<(String, String)> = {
+            let conn = Connection::open(path).unwrap();
+            let mut ask = conn.prepare("SELECT key, value FROM meta").unwrap();
+            let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(files::beside(path, suffix));
+        }
         let conn = Connection::open(path).unwrap();
-        conn.execute_batch("DROP TABLE drift_ignores; PRAGMA user_version=1;").unwrap();
+        conn.execute_batch(STEPS[0]).unwrap();
+        for (key, value) in meta {
+            conn.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [key, value]).unwrap();
+        }
+        conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;"))
+            .unwrap();
     }
 
     #[test]

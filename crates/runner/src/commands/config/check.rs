@@ -31,9 +31,6 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         let there = alone.add(&candidate)? && whole.add(&candidate)?;
         files.push(CheckedFile::new(&candidate.path, there, alone.keys_from(&candidate.path)));
     }
-    if let Some(warning) = whole.warning() {
-        app.out.warn(warning);
-    }
     app.out.show(&Checked { files });
     Ok(Exit::Ok)
 }

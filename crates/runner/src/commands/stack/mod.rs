@@ -6,6 +6,7 @@ pub mod destroy;
 pub mod drift;
 pub mod events;
 pub mod export;
+pub mod gc;
 pub mod history;
 pub mod import;
 pub mod list;
@@ -17,6 +18,7 @@ pub mod resources;
 pub mod show;
 pub mod snapshot;
 pub mod state;
+pub mod tags;
 pub mod validate;
 
 use clap::Subcommand;
@@ -42,6 +44,8 @@ pub enum Command {
     Events(events::Args),
     /// Write a stack as JSON, for `stack import`
     Export(export::Args),
+    /// Remove old versions for good, and what nobody needs after them
+    Gc(gc::Args),
     /// List the runs of a stack
     History(history::Args),
     /// Make a stack of what `stack export` wrote
@@ -69,6 +73,9 @@ pub enum Command {
     /// Older words for `stack list`, `stack snapshot`, `stack drift` and `stack lock`
     #[command(subcommand)]
     State(Lazy<state::Command>),
+    /// Group stacks by words, and give words to versions
+    #[command(subcommand)]
+    Tags(Lazy<tags::Command>),
     /// Check whether what is recorded of a stack makes sense
     Validate(validate::Args),
 }
@@ -85,6 +92,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Drift(args) => drift::dispatch(app, args),
         Command::Events(args) => events::run(app, args),
         Command::Export(args) => export::run(app, args),
+        Command::Gc(args) => gc::run(app, args),
         Command::History(args) => history::run(app, args),
         Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
@@ -96,6 +104,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(Lazy(command)) => snapshot::dispatch(app, command),
         Command::State(Lazy(command)) => state::dispatch(app, command),
+        Command::Tags(Lazy(command)) => tags::dispatch(app, command),
         Command::Validate(args) => validate::run(app, args),
     }
 }

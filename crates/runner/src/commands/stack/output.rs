@@ -6,7 +6,6 @@ use crate::app::App;
 use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::out::Format;
 use crate::views::stack::{Outputs, output_map};
 use crate::views::value::Bare;
 
@@ -48,9 +47,6 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
             None => error,
         });
     };
-    match app.out.format {
-        Format::Table => app.out.page(&Bare(&output.value)),
-        _ => app.out.list(&Bare(&output.value), std::slice::from_ref(&output.value)),
-    }
+    app.out.bare(&Bare(&output.value), &output.value);
     Ok(Exit::Ok)
 }

@@ -108,28 +108,16 @@ fn recorded(app: &App, stack: &Stack) -> Result<StackFindings, CommandError> {
     Ok(sloth_engine::validate::stack(measure, stack)?)
 }
 
-/// Is the configuration valid, and is all of it carried out?
+/// Is the configuration valid?
 fn configuration(app: &App) -> Vec<Finding> {
-    let about = |severity, code: &str, what: String, mend: &str| {
-        vec![Finding::new(severity, code, (Topic::Configuration, "configuration"), what, mend)]
-    };
-    match app.config() {
-        Err(error) => about(
-            Severity::Error,
-            "configuration-invalid",
-            error.render(None).sentence(),
-            "see `sloth-runner config path` and `sloth-runner config check`",
-        ),
-        Ok(config) => match config.warning() {
-            Some(warning) => about(
-                Severity::Warning,
-                "configuration-without-effect",
-                warning.to_owned(),
-                "see `sloth-runner config show --origin`",
-            ),
-            None => Vec::new(),
-        },
-    }
+    let Err(error) = app.config() else { return Vec::new() };
+    vec![Finding::new(
+        Severity::Error,
+        "configuration-invalid",
+        (Topic::Configuration, "configuration"),
+        error.render(None).sentence(),
+        "see `sloth-runner config path` and `sloth-runner config check`",
+    )]
 }
 
 /// Does the file of the last run still load, with the values of that run?
