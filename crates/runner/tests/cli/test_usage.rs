@@ -52,7 +52,7 @@ fn a_database_that_cannot_be_used_is_named() {
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("not.db"), "{}", ran.text());
     let ran = env.run(&["--db", "mysql://host/db", "stack", "list"]);
     assert!(ran.code == 2 && ran.says("mysql"), "{}", ran.text());
-    let ran = env.run(&["--db", "/proc/nowhere/x.db", "stack", "list"]);
+    let ran = env.run(&["--db", "/proc/nowhere/x.db", "stack", "new", "x"]);
     assert!(ran.code == 1 && ran.says("/proc/nowhere/x.db"), "{}", ran.text());
 }
 
