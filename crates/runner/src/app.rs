@@ -148,7 +148,10 @@ impl App {
             if !location.is_vacant() {
                 return self.store();
             }
-            self.out.talk(&format!("there is no database at `{location}` yet; the first change makes it"));
+            if self.out.verbose {
+                self.out
+                    .talk(&format!("there is no database at `{location}` yet; the first change makes it"));
+            }
             let empty = sloth_store::SqliteStore::empty(&location, Arc::new(SystemClock))?;
             let _ = self.nothing.set(Arc::new(empty));
         }

@@ -166,6 +166,8 @@ fn looking_makes_no_database() {
         assert!(!place.exists(), "{command:?} made something");
         assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{command:?} left something");
     }
+    let told = env.expect(0, &["-v", "--db", &db, "stack", "list"]);
+    assert!(told.says("there is no database at") && !told.stdout.contains("there is no"), "{}", told.text());
     // One that was there and is gone is something else.
     env.expect(0, &["--db", &db, "stack", "new", "here"]);
     std::fs::remove_file(place.join("stacks.db")).unwrap();
