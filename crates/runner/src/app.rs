@@ -14,12 +14,14 @@ use sloth_core::machine::Machine;
 use sloth_core::sink::{Deaf, EventSink};
 use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
+use sloth_core::version::Version;
 use sloth_core::workflow::Durability;
-use sloth_engine::{Context, Stop, stacks};
+use sloth_engine::{Context, EngineError, Stop, stacks};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
 use crate::clock::SystemClock;
+use crate::commands::stack::snapshot::version_of;
 use crate::config::{self, Config, Origin};
 use crate::error::CommandError;
 use crate::files::Flush;
@@ -147,6 +149,34 @@ impl App {
         let stack = stacks::find(view, text)?;
         self.about(&stack.name);
         Ok(stack)
+    }
+
+    /// Finds a stack that may be named together with a version, as in `web-v5`, `web@5` or `web@release`.
+    ///
+    /// # Errors
+    /// There is no such stack or version.
+    pub fn stack_at(&self, view: &dyn View, text: &str) -> Result<(Stack, Option<Version>), CommandError> {
+        let missing = match stacks::find(view, text) {
+            Err(error @ EngineError::NoSuchStack { .. }) => error,
+            found => {
+                let stack = found?;
+                self.about(&stack.name);
+                return Ok((stack, None));
+            }
+        };
+        let name = match Version::parse(text) {
+            Some((name, _)) => name,
+            None => text.rsplit_once('@').map(|(name, _)| name),
+        };
+        let Some(stack) = name.and_then(|name| stacks::find(view, name).ok()) else {
+            return Err(missing.into());
+        };
+        self.about(&stack.name);
+        // What was typed before the version may be an id.
+        let version = text.get(name.map_or(0, str::len)..).unwrap_or_default();
+        let version = version.strip_prefix("-v").or_else(|| version.strip_prefix('@')).unwrap_or(version);
+        let version = version_of(view, &stack, version)?;
+        Ok((stack, Some(version)))
     }
 
     /// Remembers which stack the command is about, for messages.

@@ -37,6 +37,7 @@ mod test_stack_state;
 mod test_stack_tags;
 mod test_stack_validate;
 mod test_state;
+mod test_state_workflow;
 mod test_terminal;
 mod test_undo;
 mod test_usage;
