@@ -14,7 +14,6 @@ use sloth_core::version::{Snapshot, Version, VersionInfo, VersionKind, VersionNo
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Changes, Net, Part, Session, StackRow, Writing, digest_of};
-use crate::sqlite::Shared;
 
 /// What a commit does to the head of a stack.
 pub struct Made {
@@ -128,13 +127,13 @@ fn push_hex(text: &mut String, digest: &Digest) {
 
 /// Seals the pending version, if there is anything to seal.
 pub fn make(
-    shared: &Shared,
     conn: &Connection,
     writing: &Writing,
     stack: &StackRow,
     id: &StackId,
     changes: &Changes,
     note: &VersionNote,
+    at: Timestamp,
 ) -> Outcome<Made> {
     if stack.pending {
         conn.prepare_cached("DELETE FROM pending_changes WHERE stack = ?1")?.execute([stack.num])?;
@@ -158,7 +157,7 @@ pub fn make(
     let mut info = VersionInfo {
         version: Version(next),
         kind: note.kind,
-        created_at: shared.now(),
+        created_at: at,
         created_by: note.created_by.clone().unwrap_or_else(|| writing.intent.actor.name.clone()),
         description: note.description.clone(),
         run: note.run.clone(),
