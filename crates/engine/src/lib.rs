@@ -24,6 +24,7 @@ pub mod validate;
 pub mod values;
 
 mod conduct;
+mod handwritten;
 mod ledger;
 mod order;
 mod perform;

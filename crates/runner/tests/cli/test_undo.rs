@@ -135,6 +135,10 @@ fn every_change_can_be_taken_back() {
             env.expect(0, &["stack", "tags", "add", "site", "old"]);
         }),
         (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
+        (&["state", "workflow", "import", "workflow.json", "--name", "copy"], &|env| {
+            env.expect(0, &["state", "workflow", "export", "site", "workflow.json"]);
+        }),
+        (&["state", "workflow", "delete", "site", "--force"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),
