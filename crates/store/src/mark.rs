@@ -8,13 +8,13 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _};
 use sloth_core::digest::Digest;
 use sloth_core::store::StoreError;
 
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::journal::crc32;
+use crate::sql::{self, Connection, OptionalExtension as _};
 
 const MAGIC: &[u8; 8] = b"SLTHMRK1";
 const LENGTH: usize = 8 + 32 + 8 + 32 + 4;
@@ -101,7 +101,7 @@ pub fn read(database: &Path) -> io::Result<Option<Result<Mark, ()>>> {
 }
 
 /// The database's own name and position.
-pub fn position(conn: &Connection) -> rusqlite::Result<(String, u64)> {
+pub fn position(conn: Connection<'_>) -> sql::Result<(String, u64)> {
     let lineage = conn
         .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
         .optional()?
@@ -111,7 +111,7 @@ pub fn position(conn: &Connection) -> rusqlite::Result<(String, u64)> {
 }
 
 /// Compares.
-pub fn standing(database: &Path, conn: &Connection) -> Outcome<Standing> {
+pub fn standing(database: &Path, conn: Connection<'_>) -> Outcome<Standing> {
     let mark = match read(database) {
         Ok(None) => return Ok(Standing::Fine),
         Ok(Some(Err(()))) | Err(_) => return Ok(Standing::Unreadable),
@@ -138,7 +138,7 @@ pub fn standing(database: &Path, conn: &Connection) -> Outcome<Standing> {
 }
 
 /// Refuses to write a database that has lost something.
-pub fn verify(database: &Path, conn: &Connection) -> Outcome<()> {
+pub fn verify(database: &Path, conn: Connection<'_>) -> Outcome<()> {
     let location = database.display().to_string();
     match standing(database, conn)? {
         Standing::Fine | Standing::Unreadable => Ok(()),

@@ -282,13 +282,13 @@ fn prepare(
         after: None,
         record: OperationRecord { undo, undoes: None },
     };
-    let (seq, ..) = operations::append(&txn, entry)?;
+    let (seq, ..) = operations::append((&*txn).into(), entry)?;
     txn.commit()?;
     Ok(seq)
 }
 
 fn position(conn: &Connection) -> Outcome<(String, u64, Digest)> {
-    let (lineage, seq) = mark::position(conn)?;
+    let (lineage, seq) = mark::position(conn.into())?;
     let sql = "SELECT hash FROM operations WHERE seq = ?1";
     let hash: Option<[u8; 32]> = conn.query_row(sql, [seq], |row| row.get(0)).optional()?;
     let hash = hash.map_or(Ok(Digest::ZERO), |bytes| crate::session::digest_of(&bytes))?;

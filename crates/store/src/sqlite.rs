@@ -20,6 +20,7 @@ use crate::location::Location;
 use crate::mark;
 use crate::schema;
 use crate::session::Session;
+use crate::sql;
 
 /// How to open a store.
 #[derive(Clone)]
@@ -86,9 +87,9 @@ impl Lent<'_> {
     pub fn writer(&mut self) -> Outcome<&mut Writer> {
         self.writer.as_deref_mut().ok_or_else(|| Failure::bad("the writing connection was closed"))
     }
-    pub fn conn(&self) -> Outcome<&Connection> {
+    pub fn conn(&self) -> Outcome<sql::Connection<'_>> {
         match &self.writer {
-            Some(writer) => Ok(&writer.conn),
+            Some(writer) => Ok((&writer.conn).into()),
             None => Err(Failure::bad("the writing connection was closed")),
         }
     }
@@ -119,7 +120,10 @@ pub enum Reader {
 }
 
 impl Reader {
-    pub fn conn(&self) -> &Connection {
+    pub fn conn(&self) -> sql::Connection<'_> {
+        self.lite().into()
+    }
+    fn lite(&self) -> &Connection {
         match self {
             Self::Plain(conn) => conn,
             Self::Pen(writer) => &writer.conn,
@@ -204,7 +208,7 @@ impl Shared {
     }
 
     pub fn keep_reader(&self, reader: Reader) {
-        let conn = reader.conn();
+        let conn = reader.lite();
         if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
             return;
         }
@@ -225,7 +229,7 @@ impl Shared {
     }
 
     /// Reads outside of a transaction.
-    pub fn read<T>(&self, ask: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    pub fn read<T>(&self, ask: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
         let reader = self.reader()?;
         let answer = ask(reader.conn());
         if answer.as_ref().is_err_and(Failure::is_disk) {
@@ -269,7 +273,7 @@ impl Shared {
     }
 
     /// One short transaction outside of [`Store::begin`].
-    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
         let mut lent = self.lend(wait)?;
         let answer = work(lent.conn()?)?;
         self.commit(&mut lent)?;
@@ -387,7 +391,7 @@ impl SqliteStore {
         if !had_log && std::fs::symlink_metadata(&log).is_ok() {
             files::flush_directory(&path)?;
         }
-        let newer = match schema::look(first.conn())? {
+        let newer = match schema::look(first.lite())? {
             schema::State::Known => None,
             schema::State::Newer(newer) => Some(newer),
             schema::State::Older(found) if options.read_only => {
@@ -496,7 +500,7 @@ impl SqliteStore {
     /// The newest fence of every stack, deleted ones among them.
     pub(crate) fn fences(&self) -> Outcome<Vec<(String, u64)>> {
         self.shared.read(|conn| {
-            let mut ask = conn.prepare("SELECT id, fence FROM stacks")?;
+            let mut ask = conn.prepare_cached("SELECT id, fence FROM stacks")?;
             let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
