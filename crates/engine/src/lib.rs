@@ -13,6 +13,7 @@ pub mod failpoint;
 pub mod goal;
 pub mod ignores;
 pub mod lease;
+pub mod migrate;
 pub mod report;
 pub mod retention;
 pub mod run;

@@ -37,6 +37,8 @@ mod sum;
 mod values;
 mod versions;
 
+pub mod import;
+
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
 pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sloth_core::clock::{Clock, Timestamp};
+use sloth_core::id::OperationId;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait,
 };
@@ -47,6 +48,38 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
 /// A store in an SQLite database.
 pub struct SqliteStore {
     shared: Shared,
+    /// What is read when it is neither a database in use nor a copy.
+    temporary: Option<Temporary>,
+}
+
+/// A database for its owner only; it goes when this is dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn name() -> Self {
+        let unique = OperationId::generate(Timestamp::from_nanos(0));
+        Self(std::env::temp_dir().join(format!("sloth-runner-{}-{unique}.db", std::process::id())))
+    }
+
+    /// A copy of a copy, brought up to date.
+    fn upgraded(copy: &Path, found: u64) -> Outcome<Self> {
+        let this = Self::name();
+        let to = files::private().create_new(true).open(&this.0);
+        let mut to = to.map_err(files::failed("could not create", &this.0))?;
+        let from = std::fs::File::open(copy).map_err(files::failed("could not read", copy))?;
+        std::io::copy(&mut &from, &mut to).map_err(files::failed("could not write", &this.0))?;
+        drop(to);
+        schema::upgrade(&this.0, found)?;
+        Ok(this)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm", ".mark"] {
+            let _ = files::remove(&files::beside(&self.0, suffix));
+        }
+    }
 }
 
 /// A database of a schema this program does not know yet.
@@ -434,7 +467,20 @@ impl SqliteStore {
             unflushed: AtomicBool::new(false),
         };
         shared.keep_reader(first);
-        Ok(Self { shared })
+        Ok(Self { shared, temporary: None })
+    }
+
+    /// A store with nothing in it, to read where there is no database yet. It goes when it is dropped.
+    ///
+    /// # Errors
+    /// There is no place for it.
+    pub fn empty(location: &Location, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let temporary = Temporary::name();
+        let options = OpenOptions { clock, read_only: false, create: true };
+        let mut store = Self::open(&Location::file(&temporary.0), &options)?;
+        store.shared.location = location.to_string();
+        store.temporary = Some(temporary);
+        Ok(store)
     }
 
     /// Opens a finished copy that nobody changes: nothing is locked, and nothing is made beside it.
@@ -457,10 +503,12 @@ impl SqliteStore {
                 .into());
             }
             schema::State::Older(found) => {
-                return Err(Failure::bad(format!(
-                    "it has schema {found}, and copies of schema {} are read by this program",
-                    schema::KNOWN
-                )));
+                drop(conn);
+                let temporary = Temporary::upgraded(&path, found)?;
+                let mut store = Self::open_copy(&temporary.0, clock)?;
+                store.shared.location = path.display().to_string();
+                store.temporary = Some(temporary);
+                return Ok(store);
             }
             schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
         }
@@ -478,7 +526,7 @@ impl SqliteStore {
             unflushed: AtomicBool::new(false),
         };
         shared.keep_reader(Reader::Plain(conn));
-        Ok(Self { shared })
+        Ok(Self { shared, temporary: None })
     }
 
     /// Refuses to replace what this program does not understand.

@@ -39,6 +39,7 @@ mod test_stack_drift;
 mod test_stack_gc;
 mod test_stack_interchange;
 mod test_stack_lock;
+mod test_stack_migrate;
 mod test_stack_snapshot;
 mod test_stack_state;
 mod test_stack_tags;
