@@ -1,7 +1,7 @@
-//! The document about integrated state management, line by line. Left out here: the three lines of `stack migrate`, which
-//! need the database of an older program.
+//! The document about integrated state management, line by line.
 
 use serde_json::Value;
+use sloth_testkit::legacy;
 
 use crate::env;
 use crate::replay::{deploy, one, replay};
@@ -53,4 +53,32 @@ fn every_command_line_works() {
             (0, "stack state activity my-stack --limit 20", "restore"),
         ],
     );
+}
+
+#[test]
+fn an_older_database_is_taken_over() {
+    let env = env();
+    let old = env.home().join(".sloth-runner");
+    std::fs::create_dir_all(&old).unwrap();
+    if !legacy::sqlite(&old.join("state.db"), &(legacy::VALUES.to_owned() + legacy::WORKFLOWS)) {
+        println!("skipped: sqlite3 is not there");
+        return;
+    }
+    let (home, target) =
+        (env.home().display().to_string(), env.path("target/stacks.db").display().to_string());
+    let names = [("~", home.as_str()), ("/etc/sloth-runner/stacks.db", target.as_str())];
+    let migrate = "stack migrate --source ~/.sloth-runner/state.db --target /etc/sloth-runner/stacks.db";
+    replay(
+        &env,
+        &names,
+        &[
+            (0, "stack migrate --source ~/.sloth-runner/state.db --dry-run", "state.db"),
+            (0, "stack migrate --source ~/.sloth-runner/state.db --generate-script migration.sql", ""),
+            (0, migrate, "deploy"),
+        ],
+    );
+    assert!(env.path("migration.sql").is_file());
+    let list = one(&env, &names, 0, "--db /etc/sloth-runner/stacks.db stack list -o json", "");
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert!(!list.as_array().unwrap().is_empty(), "{list}");
 }
