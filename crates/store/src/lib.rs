@@ -21,6 +21,7 @@ mod journal;
 mod leases;
 mod location;
 mod mark;
+mod named;
 mod operations;
 mod outputs;
 mod process;
@@ -34,6 +35,7 @@ mod sql;
 mod sqlite;
 mod stacks;
 mod sum;
+mod upstreams;
 mod values;
 mod versions;
 
