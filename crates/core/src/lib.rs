@@ -25,6 +25,7 @@ pub mod drift;
 pub mod event;
 pub mod execution;
 pub mod graph;
+pub mod hook;
 pub mod id;
 pub mod journal;
 pub mod kind;

@@ -889,6 +889,12 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         crate::values::restore(ctx, values, operation.seq)?;
         return Ok(Undo::Done(format!("{what} before operation {}", operation.seq)));
     }
+    if let Some(hook) = operation.undo.get("hook") {
+        let name = hook.get("name").and_then(Value::as_str).unwrap_or_default();
+        let was = hook.get("was").unwrap_or(&Value::Null);
+        let what = crate::hooks::restore(ctx, name, was, operation.seq)?;
+        return Ok(Undo::Done(format!("{what}, as before operation {}", operation.seq)));
+    }
     if let Some(found) = operation.undo.get("drift_ignore") {
         let found = serde_json::from_value(found.clone())
             .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;

@@ -191,12 +191,7 @@ impl Scope for UnitScope {
     }
 
     fn dispatch(&self, name: &str, payload: Value) -> Result<(), CallError> {
-        if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(CallError::Refused(format!(
-                "`{}` cannot be the name of an event",
-                name.escape_debug()
-            )));
-        }
+        crate::hook_scope::check_event_name(name)?;
         if self.session.planning {
             let step = PlanStep::Effect { task: self.task.clone(), what: format!("event `{name}`") };
             self.session.ledger().steps.push(step);

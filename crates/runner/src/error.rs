@@ -252,7 +252,14 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::AmbiguousStack { .. } => {
             (Exit::Usage, Some("write more of the id, or the name".to_owned()))
         }
-        EngineError::BadName(_) | EngineError::BadTag(_) => (Exit::Usage, None),
+        EngineError::NoSuchHook { nearest, .. } => (
+            Exit::NotFound,
+            did_you_mean(nearest.as_ref()).or_else(|| Some("see `sloth-runner hook list`".to_owned())),
+        ),
+        EngineError::HookExists(name) => {
+            (Exit::Conflict, Some(format!("see `sloth-runner hook show {name}`")))
+        }
+        EngineError::BadName(_) | EngineError::BadTag(_) | EngineError::BadHookName(_) => (Exit::Usage, None),
         EngineError::StackExists(name) => {
             (Exit::Conflict, Some(format!("see `sloth-runner stack show {name}`")))
         }

@@ -15,7 +15,9 @@ use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
-use crate::{blobs, body, connection, events, leases, operations, schema, stacks, sum, values, versions};
+use crate::{
+    blobs, body, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions,
+};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -502,6 +504,13 @@ fn chains(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
 fn gaps(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     if let Some((stack, seq)) = events::first_gap(conn)? {
         found.severe("events-missing", format!("event {seq} of stack number {stack} is missing"));
+    }
+    match hooks::lost(conn)? {
+        0 => {}
+        n => found.severe(
+            "deliveries-lost",
+            format!("{n} of the events owed to hooks cannot be delivered: hook or event is missing"),
+        ),
     }
     Ok(())
 }

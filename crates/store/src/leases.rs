@@ -18,7 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::session::stack_row;
 use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::sqlite::Shared;
-use crate::{events, mark, operations, process};
+use crate::{events, hooks, mark, operations, process};
 
 /// The first in the queue looks so often.
 const HEAD_PAUSE: Duration = Duration::from_millis(1);
@@ -330,6 +330,17 @@ impl Shared {
         for ended in rows.iter().filter(|held| held.ended(&here)) {
             conn.prepare_cached("DELETE FROM leases WHERE stack = ?1 AND lock_id = ?2")?
                 .execute(params![num, ended.id.as_str()])?;
+            let event = Event {
+                kind: EventType::LockExpired,
+                severity: Severity::Warning,
+                at: here.now,
+                run: None,
+                task: None,
+                address: None,
+                message: format!("the lease of `{}` for `{}` ended", ended.locked_by, ended.operation),
+                payload: Value::Null,
+            };
+            tell(self, conn, (num, &request.stack), &event, &request.actor.name)?;
         }
         let lease = self.grant(conn, request, num, &here)?;
         let gone = queue.iter().filter(|w| Some(w.ticket) == ticket || w.is_gone(&here));
@@ -658,6 +669,19 @@ struct Said<'a> {
     message: String,
 }
 
+/// Writes an event of a transaction of its own, and owes it to hooks.
+fn tell(
+    shared: &Shared,
+    conn: Connection<'_>,
+    (num, stack): (i64, &StackId),
+    event: &Event,
+    actor: &str,
+) -> Outcome<()> {
+    let seq = events::next_seq(conn, num)?;
+    events::insert(conn, (num, seq), &events::fresh_id(event.at), event, actor)?;
+    hooks::owe(shared, conn, &hooks::enabled(conn)?, (num, seq), Some(stack), event)
+}
+
 /// Where the operation log stands after it.
 struct Position {
     lineage: String,
@@ -691,7 +715,7 @@ impl Said<'_> {
             message: self.message,
             payload: Value::Null,
         };
-        events::insert(conn, num, events::next_seq(conn, num)?, &events::fresh_id(at), &event)?;
+        tell(shared, conn, (num, stack), &event, &self.actor.name)?;
         let (seq, _, hash) = operations::append(
             conn,
             operations::Entry {

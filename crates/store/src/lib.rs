@@ -17,6 +17,7 @@ mod events;
 mod failure;
 mod files;
 mod handlers;
+mod hooks;
 mod journal;
 mod leases;
 mod location;

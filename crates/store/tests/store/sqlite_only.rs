@@ -173,7 +173,7 @@ fn the_settings_of_every_connection_are_as_they_have_to_be() {
         ("page_size", 4096),
         ("temp_store", 2),
         ("trusted_schema", 0),
-        ("user_version", 5),
+        ("user_version", 6),
     ] {
         assert_eq!(facts["settings"][name], value, "{name}");
     }
@@ -197,7 +197,7 @@ fn a_newer_schema_is_read_and_not_written() {
     let store = open(&path, &clock).unwrap();
     assert_eq!(store.view().unwrap().resource_list(&s.id, VersionAt::Head).unwrap(), [record("a", 1)]);
     match store.begin(intent(&lease, None)).map(|_| ()) {
-        Err(StoreError::Newer { found: 99, known: 5, needs, .. }) => assert_eq!(needs, "9.9.9"),
+        Err(StoreError::Newer { found: 99, known: 6, needs, .. }) => assert_eq!(needs, "9.9.9"),
         other => panic!("{other:?}"),
     }
     assert!(matches!(
@@ -993,7 +993,8 @@ fn age(path: &Path) {
          ALTER TABLE resource_history DROP COLUMN sum; ALTER TABLE resource_rows DROP COLUMN sum; \
          ALTER TABLE stacks DROP COLUMN sum; ALTER TABLE state_values DROP COLUMN sum; \
          DROP TABLE upstream_history; DROP TABLE upstream_rows; \
-         DROP TABLE drift_ignores; PRAGMA user_version = 1;",
+         ALTER TABLE events DROP COLUMN actor; DROP TABLE hooks; DROP TABLE hook_deliveries; \
+         DROP TABLE hook_attempts; DROP TABLE drift_ignores; PRAGMA user_version = 1;",
     )
     .unwrap();
 }
