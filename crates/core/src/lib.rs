@@ -34,6 +34,7 @@ pub mod operation;
 pub mod output;
 pub mod plan;
 pub mod recorded;
+pub mod recorded_body;
 pub mod retention;
 pub mod run;
 pub mod sink;

@@ -26,6 +26,7 @@ mod conduct;
 mod ledger;
 mod order;
 mod perform;
+mod records;
 mod resume;
 mod rewind;
 mod scope_body;

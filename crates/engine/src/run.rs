@@ -125,8 +125,12 @@ fn drive(
         }
         session.refresh_head()?;
     }
-    if workflow.config.detect_drift && !request.planning {
-        tell_drift(&session);
+    if workflow.config.detect_drift
+        && !request.planning
+        && let Err(error) = tell_drift(&session)
+    {
+        finish_untouched(&session, &error)?;
+        return Err(error);
     }
     session.scope = request.scope.clone();
     session.ledger().keep_performed = workflow.config.on_failure == OnFailure::Rollback;
@@ -176,8 +180,8 @@ fn hosts_are_known(ctx: &Context, workflow: &Workflow, chosen: &BTreeSet<usize>)
 }
 
 /// What moved away from the record since the last run, told before the run puts it right.
-fn tell_drift(session: &Session) {
-    let records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
+fn tell_drift(session: &Session) -> Result<(), EngineError> {
+    let records = session.ledger().records.all()?;
     let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &records)
         .into_iter()
         .filter(|f| f.status == sloth_core::drift::DriftStatus::Drifted)
@@ -187,6 +191,7 @@ fn tell_drift(session: &Session) {
     for line in drifted {
         session.ctx.notice(Severity::Warning, &format!("changed outside since the last run: {line}"));
     }
+    Ok(())
 }
 
 /// The stack of a run; made when it is not there. While planning it is only imagined.
@@ -234,7 +239,7 @@ fn check_plan(session: &Session, plan: &Plan) -> Result<(), EngineError> {
         if !change.action.records() {
             continue;
         }
-        let record = session.ledger().records.get(address).cloned();
+        let record = session.ledger().records.get(address)?;
         if record.as_ref().map(|r| r.digest()) != *recorded {
             return stale(address, "has another record than when the plan was made");
         }
@@ -280,15 +285,20 @@ fn earlier_step_makes(plan: &Plan, address: &Address) -> bool {
 
 /// Recorded resources that a complete run no longer declares: shown, or removed in reverse order.
 fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Address> {
-    let mut gone: Vec<std::sync::Arc<Recorded>> = {
+    let mut gone: Vec<std::sync::Arc<Recorded>> = Vec::new();
+    {
         let ledger = session.ledger();
-        ledger
-            .records
-            .values()
-            .filter(|r| !r.task.is_empty() && !ledger.declared.contains_key(&r.address))
-            .cloned()
-            .collect()
-    };
+        for address in ledger.records.addresses().filter(|address| !ledger.declared.contains_key(address)) {
+            match ledger.records.get(address) {
+                Ok(Some(recorded)) if !recorded.task.is_empty() => gone.push(recorded),
+                Ok(_) => {}
+                Err(error) => {
+                    ending.failed = true;
+                    ending.error.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+    }
     gone.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.address.cmp(&b.address)));
     let items: Vec<(&Address, &[String])> =
         gone.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();

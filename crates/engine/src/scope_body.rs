@@ -270,10 +270,10 @@ impl Scope for UnitScope {
 
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {
         let address = self.address(None, kind, name);
-        Ok(self.session.ledger().records.get(&address).map(|r| (**r).clone()))
+        Ok(self.session.known(&address)?.map(|r| (*r).clone()))
     }
     fn recorded_all(&self) -> Result<Vec<Recorded>, CallError> {
-        let mut all: Vec<Recorded> = self.session.ledger().records.values().map(|r| (**r).clone()).collect();
+        let mut all = self.session.ledger().records.all().map_err(|e| store_failed(&e))?;
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
     }
@@ -282,7 +282,7 @@ impl Scope for UnitScope {
         let session = &self.session;
         session.gate()?;
         let address = self.address(None, &entry.kind, &entry.name);
-        let known = session.ledger().records.get(&address).cloned();
+        let known = session.known(&address)?;
         let mut options = entry.options;
         options.depends_on = entry.dependencies;
         let desired = Desired {
@@ -323,16 +323,15 @@ impl Scope for UnitScope {
     ) -> Result<(), CallError> {
         let address = self.address(None, kind, name);
         let mut ledger = self.session.ledger();
-        let Some(mut recorded) =
-            ledger.records.get(&address).filter(|r| r.is_registered()).map(|r| (**r).clone())
-        else {
+        let known = ledger.records.get(&address).map_err(|e| store_failed(&e))?;
+        let Some(mut recorded) = known.filter(|r| r.is_registered()).map(|r| (*r).clone()) else {
             return Err(CallError::Refused(format!("{address} is not registered in this stack")));
         };
         if recorded.condition != condition || recorded.error != error {
             recorded.condition = condition;
             recorded.error = error;
             recorded.updated_at = self.session.ctx.clock.now();
-            ledger.put(recorded);
+            ledger.put(&recorded);
         }
         Ok(())
     }
@@ -341,7 +340,7 @@ impl Scope for UnitScope {
         self.session.gate()?;
         let address = self.address(None, kind, name);
         let mut ledger = self.session.ledger();
-        let known = ledger.records.contains_key(&address);
+        let known = ledger.records.contains(&address);
         if known {
             ledger.remove(&address);
             ledger.count(&self.task, |c| c.recorded += 1);
@@ -415,7 +414,7 @@ impl Session {
             address: address.to_string(),
             error: ApplyError::failed("custom resource", why),
         };
-        let recorded = self.ledger().records.get(&address).cloned();
+        let recorded = self.known(&address)?;
         let live = functions.probe().map_err(|why| wrap(format!("probe failed: {why}")))?;
         let properties = properties_of(&desired.spec).clone();
         let since = recorded.as_ref().and_then(|r| r.state.as_ref()).map_or_else(Diff::none, |state| {

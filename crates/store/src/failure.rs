@@ -34,6 +34,12 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+impl From<sloth_core::recorded_body::BadRecord> for Failure {
+    fn from(error: sloth_core::recorded_body::BadRecord) -> Self {
+        Self::Bad(error.to_string())
+    }
+}
+
 impl Failure {
     /// A row that contradicts what this program writes.
     pub fn bad(what: impl Into<String>) -> Self {
