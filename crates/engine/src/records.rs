@@ -45,6 +45,10 @@ impl Records {
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.bodies.keys()
     }
+    /// Every record as it is kept, in no order.
+    pub fn bodies(&self) -> Vec<Arc<RecordedBody>> {
+        self.bodies.values().cloned().collect()
+    }
     /// Every record, in no order.
     ///
     /// # Errors

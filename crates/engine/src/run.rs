@@ -9,6 +9,7 @@ use sloth_core::event::{EventType, Severity};
 use sloth_core::graph::TaskGraph;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::run::{RunStatus, TaskCounts};
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{OperationRecord, StackMatch};
@@ -181,8 +182,9 @@ fn hosts_are_known(ctx: &Context, workflow: &Workflow, chosen: &BTreeSet<usize>)
 
 /// What moved away from the record since the last run, told before the run puts it right.
 fn tell_drift(session: &Session) -> Result<(), EngineError> {
-    let records = session.ledger().records.all()?;
-    let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &records)
+    let bodies = session.ledger().records.bodies();
+    let bodies: Vec<&RecordedBody> = bodies.iter().map(AsRef::as_ref).collect();
+    let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &bodies, &|_| None)?
         .into_iter()
         .filter(|f| f.status == sloth_core::drift::DriftStatus::Drifted)
         .map(|f| format!("{} ({})", f.address, f.diff.names().join(", ")))
