@@ -2,6 +2,7 @@
 
 mod clock;
 mod error;
+pub mod git;
 mod person;
 mod program;
 mod sloth;

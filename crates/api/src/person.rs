@@ -10,6 +10,7 @@ pub fn actor(name: Option<&str>) -> Actor {
         pid: u32::try_from(rustix::process::getpid().as_raw_nonzero().get()).unwrap_or(0),
         pid_start: pid_start().unwrap_or(0),
         cwd: std::env::current_dir().map(|d| d.to_string_lossy().into_owned()).unwrap_or_default(),
+        git: None,
     }
 }
 

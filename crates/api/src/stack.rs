@@ -105,7 +105,7 @@ impl<'s> StackHandle<'s> {
     /// # Errors
     /// Somebody holds the stack, or the store failed.
     pub fn snapshot(&self, description: &str) -> Result<Version, Error> {
-        let made = stacks::snapshot_create(self.sloth.context(), self.id(), description, None)?;
+        let made = stacks::snapshot_create(self.sloth.context(), self.id(), description, None, &[])?;
         Ok(made.version)
     }
     /// All versions, newest first.
@@ -195,12 +195,26 @@ impl<'s> StackHandle<'s> {
     pub fn remove_tag(&self, tag: &str) -> Result<bool, Error> {
         Ok(tags::remove(self.sloth.context(), self.id(), tag)?)
     }
+    /// Gives a version a tag, which stands for it and keeps it from being removed. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// It cannot be such a tag, there is no such version, somebody holds the stack, or the store failed.
+    pub fn tag_version(&self, tag: &str, version: Version) -> Result<bool, Error> {
+        Ok(tags::add_to_version(self.sloth.context(), self.id(), tag, version)?)
+    }
+    /// Takes a tag away from the version it stands for, which is returned.
+    ///
+    /// # Errors
+    /// Somebody holds the stack, or the store failed.
+    pub fn untag_version(&self, tag: &str) -> Result<Option<Version>, Error> {
+        Ok(tags::remove_from_version(self.sloth.context(), self.id(), tag)?)
+    }
     /// The tags, in alphabetical order.
     ///
     /// # Errors
     /// The store failed.
     pub fn tags(&self) -> Result<Vec<String>, Error> {
-        Ok(tags::of(&self.get()?))
+        Ok(self.get()?.tags())
     }
 
     /// Locks the stack until [`StackHandle::unlock`] or its end. [`Sloth::holding`] admits the owner.

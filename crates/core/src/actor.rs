@@ -14,6 +14,26 @@ pub struct Actor {
     pub pid_start: u64,
     /// Working directory.
     pub cwd: String,
+    /// What the repository of the workflow file was at, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitState>,
+}
+
+/// What a repository is at.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GitState {
+    /// Root of its work tree.
+    pub repository: String,
+    /// Branch; `None` when a commit is checked out without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Commit; `None` before the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Does something that is tracked differ from the commit, or is the workflow file not tracked? `None` when that could
+    /// not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
 }
 
 impl Actor {
@@ -26,6 +46,7 @@ impl Actor {
             pid: 0,
             pid_start: 0,
             cwd: "/".to_owned(),
+            git: None,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod diff;
 pub mod digest;
 pub mod drift;
 pub mod event;
+pub mod execution;
 pub mod graph;
 pub mod id;
 pub mod journal;

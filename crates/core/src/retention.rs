@@ -81,7 +81,11 @@ impl Holds {
     /// Those that the stack itself knows of.
     #[must_use]
     pub fn of(stack: &Stack) -> Self {
-        Self { restored_to: stack.rolled_back_to, ..Self::default() }
+        let mut tags: BTreeMap<Version, Vec<String>> = BTreeMap::new();
+        for (tag, version) in stack.version_tags() {
+            tags.entry(version).or_default().push(tag);
+        }
+        Self { tags, restored_to: stack.rolled_back_to }
     }
 }
 

@@ -5,7 +5,7 @@ use sloth_core::graph::GraphError;
 use sloth_core::lease::LeaseError;
 use sloth_core::machine::Unreachable;
 use sloth_core::plan::PlanError;
-use sloth_core::stack::BadStackName;
+use sloth_core::stack::{BadStackName, BadTag};
 use sloth_core::store::{CommitError, StoreError};
 use sloth_core::version::Version;
 
@@ -34,6 +34,9 @@ pub enum EngineError {
     /// The name cannot be used.
     #[error(transparent)]
     BadName(#[from] BadStackName),
+    /// The tag cannot be used.
+    #[error("{0}; nothing was changed")]
+    BadTag(#[from] BadTag),
     /// No such version.
     #[error("stack `{stack}` {} {version}; its newest is {head}", if .version < .head { "does not keep" } else { "has no version" })]
     NoSuchVersion {

@@ -893,9 +893,10 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         let id = tags.get("stack").and_then(Value::as_str).unwrap_or_default();
         let stack = ctx.store.view()?.stack_get(&StackId::from_stored(id))?;
         let stack = stack.ok_or_else(|| refuse("its stack is gone"))?;
-        let were = tags.get("were").cloned().map(serde_json::from_value::<Vec<String>>);
-        let were = were.and_then(Result::ok).ok_or_else(|| refuse("what it found cannot be read"))?;
-        return Ok(Undo::Done(crate::tags::restore(ctx, &stack, &were, operation.seq)?));
+        let (Some(key), Some(were)) = (tags.get("key").and_then(Value::as_str), tags.get("were")) else {
+            return Err(refuse("what it found cannot be read"));
+        };
+        return Ok(Undo::Done(crate::tags::restore(ctx, &stack, key, were.clone(), operation.seq)?));
     }
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));

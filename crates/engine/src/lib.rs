@@ -8,6 +8,7 @@ pub mod by_hand;
 pub mod context;
 pub mod drift;
 pub mod error;
+pub mod executions;
 pub mod failpoint;
 pub mod goal;
 pub mod ignores;

@@ -11,7 +11,7 @@ use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
 use sloth_core::recorded_body::RecordedBody;
 use sloth_core::run::{RunStatus, TaskCounts};
-use sloth_core::stack::{Stack, StackStatus};
+use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
 use sloth_core::store::{OperationRecord, StackMatch};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::version::{VersionKind, VersionNote};
@@ -122,7 +122,7 @@ fn drive(
     }
     if workflow.config.create_snapshot && !request.planning && base != sloth_core::version::Version::ZERO {
         if let Some(lease) = &session.lease {
-            stacks::snapshot(ctx, &session.stack(), lease, "Auto-snapshot", Some("system"))?;
+            stacks::snapshot(ctx, &session.stack(), lease, "Auto-snapshot", Some("system"), &[])?;
         }
         session.refresh_head()?;
     }
@@ -452,7 +452,7 @@ fn close(
     let mut stack = session.stack();
     stack.workflow_file = Some(workflow.file.clone());
     stack.configuration = to_value(&workflow.config).as_object().cloned().unwrap_or_default();
-    for (key, value) in &workflow.metadata {
+    for (key, value) in workflow.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS) {
         stack.metadata.insert(key.clone(), value.clone());
     }
     if !workflow.version.is_empty() {

@@ -9,7 +9,7 @@ use sloth_core::event::{Event, EventType, Severity};
 use sloth_core::id::LockId;
 use sloth_core::lease::{Lease, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::output::Output;
-use sloth_core::stack::{Stack, check_name};
+use sloth_core::stack::{Stack, check_name, check_version_tag};
 use sloth_core::store::{Intent, OperationRecord, Seal, StackMatch, View, Wait};
 use sloth_core::suggest::nearest;
 use sloth_core::value::Value;
@@ -144,19 +144,23 @@ pub(crate) fn rename_as(
     Ok(())
 }
 
-/// Makes a version on request, also when nothing changed since the last one.
+/// Makes a version on request, also when nothing changed since the last one, with tags that stand for it.
 ///
 /// # Errors
-/// No such stack, somebody holds it, or the store failed.
+/// A tag cannot be one, no such stack, somebody holds it, or the store failed.
 pub fn snapshot_create(
     ctx: &Context,
     stack: &str,
     description: &str,
     creator: Option<&str>,
+    tags: &[String],
 ) -> Result<VersionInfo, EngineError> {
+    tags.iter().try_for_each(|tag| check_version_tag(tag))?;
     let stack = find(&*ctx.store.view()?, stack)?;
     let lease = HeldLease::take(ctx, &stack.id, "snapshot")?;
-    let version = snapshot(ctx, &stack, &lease, description, creator)?;
+    // Read again: somebody may have changed it before the lease was granted.
+    let stack = find(&*ctx.store.view()?, stack.id.as_str())?;
+    let version = snapshot(ctx, &stack, &lease, description, creator, tags)?;
     crate::retention::after_change(ctx, &stack, intent(ctx, &stack, &lease, "retention", Wait::Fast));
     let info = ctx.store.view()?.version_get(&stack.id, version)?;
     info.ok_or_else(|| EngineError::Refused("the snapshot was made but cannot be read back".to_owned()))
@@ -168,6 +172,7 @@ pub(crate) fn snapshot(
     lease: &HeldLease,
     description: &str,
     creator: Option<&str>,
+    tags: &[String],
 ) -> Result<Version, EngineError> {
     let mut txn = ctx.store.begin(intent(ctx, stack, lease, "snapshot create", Wait::Durable))?;
     txn.event_append(Some(&stack.id), &event(ctx, EventType::SnapshotCreated, description))?;
@@ -179,7 +184,13 @@ pub(crate) fn snapshot(
         successful: true,
         always: true,
     };
-    let done = txn.commit(Seal::Version(note, OperationRecord::default()))?;
+    let mut record = OperationRecord::default();
+    if !tags.is_empty() {
+        let (tagged, undo) = crate::tags::with_version_tags(stack, tags, stack.head.next());
+        txn.stack_update(&tagged)?;
+        record = undo;
+    }
+    let done = txn.commit(Seal::Version(note, record))?;
     done.version.ok_or_else(|| EngineError::Refused("the store made no version of the snapshot".to_owned()))
 }
 

@@ -6,7 +6,7 @@ use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::EventType;
 use sloth_core::output::Output;
 use sloth_core::recorded::{Origin, Recorded};
-use sloth_core::stack::Stack;
+use sloth_core::stack::{Stack, VERSION_TAGS};
 use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, Wait};
 use sloth_core::value::Map;
 use sloth_core::version::{Version, VersionKind, VersionNote};
@@ -119,7 +119,11 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
         version_label: carried.version_label.clone(),
         workflow_file: carried.workflow_file.clone(),
         configuration: carried.configuration.clone(),
-        metadata: carried.metadata.clone(),
+        metadata: {
+            // They stand for versions that stay behind.
+            let kept = carried.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
+            kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+        },
         updated_at: ctx.clock.now(),
         ..stack.clone()
     })?;

@@ -2,21 +2,26 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use sloth_api::git;
+use sloth_core::actor::{Actor, GitState};
 use sloth_core::address::HostName;
 use sloth_core::id::LockId;
 use sloth_core::machine::Machine;
 use sloth_core::sink::{Deaf, EventSink};
 use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
+use sloth_core::version::Version;
 use sloth_core::workflow::Durability;
-use sloth_engine::{Context, Stop, stacks};
+use sloth_engine::{Context, EngineError, Stop, stacks};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
 use crate::cli::Globals;
 use crate::clock::SystemClock;
+use crate::commands::stack::snapshot::version_of;
 use crate::config::{self, Config, Origin};
 use crate::error::CommandError;
 use crate::files::Flush;
@@ -35,6 +40,14 @@ pub struct App {
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
+    repository: RefCell<Repository>,
+}
+
+/// The repository of the workflow file.
+enum Repository {
+    Unknown,
+    Looking(JoinHandle<Option<GitState>>),
+    Known(GitState),
 }
 
 impl App {
@@ -54,6 +67,7 @@ impl App {
             config: OnceCell::new(),
             store: OnceCell::new(),
             about: RefCell::new(None),
+            repository: RefCell::new(Repository::Unknown),
         }
     }
 
@@ -137,9 +151,59 @@ impl App {
         Ok(stack)
     }
 
+    /// Finds a stack that may be named together with a version, as in `web-v5`, `web@5` or `web@release`.
+    ///
+    /// # Errors
+    /// There is no such stack or version.
+    pub fn stack_at(&self, view: &dyn View, text: &str) -> Result<(Stack, Option<Version>), CommandError> {
+        let missing = match stacks::find(view, text) {
+            Err(error @ EngineError::NoSuchStack { .. }) => error,
+            found => {
+                let stack = found?;
+                self.about(&stack.name);
+                return Ok((stack, None));
+            }
+        };
+        let name = match Version::parse(text) {
+            Some((name, _)) => name,
+            None => text.rsplit_once('@').map(|(name, _)| name),
+        };
+        let Some(stack) = name.and_then(|name| stacks::find(view, name).ok()) else {
+            return Err(missing.into());
+        };
+        self.about(&stack.name);
+        // What was typed before the version may be an id.
+        let version = text.get(name.map_or(0, str::len)..).unwrap_or_default();
+        let version = version.strip_prefix("-v").or_else(|| version.strip_prefix('@')).unwrap_or(version);
+        let version = version_of(view, &stack, version)?;
+        Ok((stack, Some(version)))
+    }
+
     /// Remembers which stack the command is about, for messages.
     pub fn about(&self, name: &str) {
         *self.about.borrow_mut() = Some(name.to_owned());
+    }
+
+    /// Begins to look what the repository of a workflow file is at, for the log of what is done with it. Costs a few
+    /// looks at directories where there is no repository; where there is one, `git` works while the file is loaded.
+    pub fn follow(&self, file: &Path) {
+        if git::repository(file).is_some() {
+            let file = file.to_owned();
+            let looking = std::thread::spawn(move || git::state(&file));
+            *self.repository.borrow_mut() = Repository::Looking(looking);
+        }
+    }
+
+    /// What [`App::follow`] found out.
+    fn git(&self) -> Option<GitState> {
+        let mut repository = self.repository.borrow_mut();
+        let found = match std::mem::replace(&mut *repository, Repository::Unknown) {
+            Repository::Unknown => None,
+            Repository::Looking(looking) => looking.join().ok().flatten(),
+            Repository::Known(state) => Some(state),
+        };
+        *repository = found.clone().map_or(Repository::Unknown, Repository::Known);
+        found
     }
 
     /// The stack the command is about.
@@ -172,7 +236,7 @@ impl App {
             self.about(name);
         }
         let presents = self.presents(&*store, stack)?;
-        let actor = person::actor(self.globals.as_name.as_deref());
+        let actor = Actor { git: self.git(), ..person::actor(self.globals.as_name.as_deref()) };
         Ok(Context {
             machines: self.machines(),
             sink,

@@ -244,7 +244,7 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::AmbiguousStack { .. } => {
             (Exit::Usage, Some("write more of the id, or the name".to_owned()))
         }
-        EngineError::BadName(_) => (Exit::Usage, None),
+        EngineError::BadName(_) | EngineError::BadTag(_) => (Exit::Usage, None),
         EngineError::StackExists(name) => {
             (Exit::Conflict, Some(format!("see `sloth-runner stack show {name}`")))
         }

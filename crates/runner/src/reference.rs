@@ -164,6 +164,71 @@ fn events() {
     compare("events.md", &text);
 }
 
+#[test]
+fn resources() {
+    let catalog = sloth_resources::catalog();
+    let mut text = head(
+        "Resources",
+        "What a `.sloth` file can ask for. Each function compares and changes what differs; `plan` tells what that would be.\n\
+         The first arguments may be given by position where the example does so; all others, and all with other\n\
+         spellings, are fields of a table.",
+    );
+    text.push_str("\n## Every resource understands\n\n");
+    arguments(sloth_core::kind::COMMON, &mut text);
+    let mut module = "";
+    for operation in catalog.operations() {
+        if operation.module != module {
+            module = operation.module;
+            let _ = write!(text, "\n## `{module}`\n");
+        }
+        let _ = write!(text, "\n### `{module}.{}`\n\n{}", operation.name, operation.doc);
+        let also: Vec<String> = operation.aliases.iter().map(|name| format!("`{module}.{name}`")).collect();
+        let also = if also.is_empty() { String::new() } else { format!(" Also called {}.", also.join(", ")) };
+        let _ = writeln!(text, ".{also} Makes a resource of type [`{0}`](#type-{0}).\n", operation.kind);
+        arguments(operation.params, &mut text);
+        let _ = writeln!(text, "\n```lua\n{}\n```", operation.example);
+    }
+    text.push_str(
+        "\n## Types\n\nWhat is recorded of a resource, compared, and shown as drift. A *fixed* attribute cannot change in \
+         place: the\nresource is replaced.\n",
+    );
+    for kind in catalog.kinds() {
+        let _ = write!(
+            text,
+            "\n### Type `{}`\n\n{}.\n\n| attribute | type | meaning |\n|---|---|---|\n",
+            kind.name, kind.doc
+        );
+        for a in kind.attributes {
+            let fixed = if a.fixed { "; fixed" } else { "" };
+            let secret = if a.secret { "; never shown" } else { "" };
+            let _ =
+                writeln!(text, "| `{}` | {}{fixed}{secret} | {} |", a.name, cell(&a.ty.word()), cell(a.doc));
+        }
+    }
+    compare("resources.md", &text);
+}
+
+fn arguments(params: &[sloth_core::kind::Param], text: &mut String) {
+    text.push_str("| argument | type | meaning |\n|---|---|---|\n");
+    for p in params {
+        let required = if p.required { ", required" } else { "" };
+        let secret = if p.secret { ", never shown" } else { "" };
+        let also: Vec<String> = p.aliases.iter().map(|name| format!("`{name}`")).collect();
+        let also = if also.is_empty() { String::new() } else { format!(" (or {})", also.join(", ")) };
+        let _ = writeln!(
+            text,
+            "| `{}`{also} | {}{required}{secret} | {} |",
+            p.name,
+            cell(&p.ty.word()),
+            cell(p.doc)
+        );
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
 /// Every line of every example is one the program understands.
 #[test]
 fn examples_are_understood() {

@@ -17,7 +17,7 @@ use crate::files::{self, FileSystem};
 use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::sqlite::Shared;
-use crate::{blobs, connection, events, leases, operations, schema, versions};
+use crate::{blobs, connection, events, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -266,8 +266,10 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
     let mut named = HashSet::new();
     let kept = versions::kept(conn)?;
     let mut ask = conn.prepare(
-        "SELECT address, digest, body, 1, stack, from_version, from_version + 1 FROM resource_rows \
-         UNION ALL SELECT address, digest, body, 0, stack, from_version, to_version FROM resource_history",
+        "SELECT address, digest, body, 1, stack, from_version, from_version + 1, created_at, updated_at, sum \
+           FROM resource_rows \
+         UNION ALL SELECT address, digest, body, 0, stack, from_version, to_version, created_at, updated_at, sum \
+           FROM resource_history",
     )?;
     let mut each = ask.query([])?;
     while let Some(row) = each.next()? {
@@ -281,6 +283,13 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
         if Digest::of(text.as_bytes()) != digest {
             found.severe("row-damaged", format!("the record of `{address}` is not what was written"));
             continue;
+        }
+        let times = sum::of_times(row.get(7)?, row.get(8)?);
+        if row.get::<_, Option<i64>>(9)?.is_some_and(|sum| sum != times) {
+            found.severe(
+                "row-damaged",
+                format!("the times of the record of `{address}` are not what was written"),
+            );
         }
         match recorded_body::read(&text, Timestamp::default(), Timestamp::default()) {
             Ok(recorded) if recorded.address.to_string() == address => {
@@ -308,6 +317,17 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
         }
     }
     drop(each);
+    for (stack, trashed, sum) in stacks::all(conn)? {
+        let right = stacks::sum(&stack);
+        let right = if trashed { -1 - right } else { right };
+        if sum.is_some_and(|sum| sum != right) {
+            found.severe("row-damaged", format!("the row of stack `{}` is not what was written", stack.name));
+        }
+    }
+    values::damaged(conn, |entry| {
+        let what = format!("the value `{}` of `{}` is not what was written", entry.key, entry.scope);
+        found.severe("row-damaged", what);
+    })?;
     let mut missing = 0;
     for digest in &named {
         if !blobs::has(conn, digest)? {

@@ -30,6 +30,7 @@ mod schema;
 mod session;
 mod sqlite;
 mod stacks;
+mod sum;
 mod values;
 mod versions;
 

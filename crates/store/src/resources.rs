@@ -11,6 +11,7 @@ use sloth_core::store::{ReadResources, StoreError, VersionAt, WriteResources};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Part, Scope, Session};
+use crate::sum;
 
 const LIST_NEWEST: &str =
     "SELECT created_at, updated_at, body FROM resource_rows WHERE stack = ?1 ORDER BY address";
@@ -35,23 +36,23 @@ const NAMED: &str = "SELECT s.name, s.id, r.address FROM stacks s JOIN resource_
                        ON r.stack = s.num AND r.to_version > s.head \
                        WHERE s.deleted_at IS NULL AND substr(r.address, -length(?1)) = ?1 \
                      ORDER BY 1, 3";
-const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body, \
+                      sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const FIND: &str = "SELECT from_version, digest FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const END: &str = "INSERT INTO resource_history \
-                     (stack, to_version, address, from_version, created_at, updated_at, digest, body) \
-                   SELECT stack, ?3, address, from_version, created_at, updated_at, digest, body \
+                     (stack, to_version, address, from_version, created_at, updated_at, digest, body, sum) \
+                   SELECT stack, ?3, address, from_version, created_at, updated_at, digest, body, sum \
                      FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const REPLACE: &str = "UPDATE resource_rows SET from_version = ?3, created_at = ?4, updated_at = ?5, digest = ?6, \
-                       body = ?7 WHERE stack = ?1 AND address = ?2";
+                       body = ?7, sum = ?8 WHERE stack = ?1 AND address = ?2";
 const REMOVE: &str = "DELETE FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const ENDED_NOW: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
                          WHERE stack = ?1 AND to_version = ?2 AND address = ?3)";
 const ENDED_SAME: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
                           WHERE stack = ?1 AND to_version = ?2 AND address = ?3 AND digest = ?4)";
 const BRING_BACK: &str = "INSERT OR REPLACE INTO resource_rows \
-                            (stack, address, from_version, created_at, updated_at, digest, body) \
-                          SELECT stack, address, from_version, created_at, updated_at, digest, body \
+                            (stack, address, from_version, created_at, updated_at, digest, body, sum) \
+                          SELECT stack, address, from_version, created_at, updated_at, digest, body, sum \
                             FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const UNEND: &str = "DELETE FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM stacks WHERE id <> ?1 AND deleted_at IS NULL)";
@@ -182,7 +183,8 @@ impl Session<'_> {
             writing.changes.insert(key, Net::Nothing);
             return Ok(());
         }
-        let row = params![num, address, next, created, updated, digest.as_bytes(), text];
+        let sum = sum::of_times(created, updated);
+        let row = params![num, address, next, created, updated, digest.as_bytes(), text, sum];
         let found: Option<(u64, [u8; 32])> = if stack.count == 0 && !changed {
             None
         } else {

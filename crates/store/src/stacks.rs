@@ -1,6 +1,6 @@
 //! Stacks.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::id::StackId;
 use sloth_core::stack::{Stack, StackStatus};
@@ -10,6 +10,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sum::Sum;
 
 const COLUMNS: &str = "id, name, description, version, status, head, workflow_file, configuration, metadata, \
                        created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
@@ -51,15 +52,48 @@ fn stack(row: &Row<'_>) -> Outcome<Stack> {
     })
 }
 
-/// What is written of a stack, `?1` to `?16` of both statements. The head is moved by sealing only.
-fn columns(stack: &Stack) -> impl rusqlite::Params + '_ {
-    (
+/// The sum over what is written of a stack, while it is not in the trash.
+pub fn sum(stack: &Stack) -> i64 {
+    Sum::default()
+        .text(stack.id.as_str())
+        .text(&stack.name)
+        .text(&stack.description)
+        .text(&stack.version_label)
+        .text(stack.status.as_str())
+        .maybe_text(stack.workflow_file.as_deref())
+        .text(&canonical(&to_value(&stack.configuration)))
+        .text(&canonical(&to_value(&stack.metadata)))
+        .number(stack.created_at.as_nanos())
+        .number(stack.updated_at.as_nanos())
+        .maybe_number(stack.completed_at.map(Timestamp::as_nanos))
+        .maybe_number(stack.last_run_at.map(Timestamp::as_nanos))
+        .number(i64::try_from(stack.execution_count).unwrap_or(i64::MAX))
+        .number(i64::try_from(stack.last_duration).unwrap_or(i64::MAX))
+        .maybe_text(stack.last_error.as_deref())
+        .maybe_number(stack.rolled_back_to.map(|v| i64::try_from(v.0).unwrap_or(i64::MAX)))
+        .end()
+}
+
+/// All stacks, whether each is in the trash, and the sum it has, for checking.
+pub fn all(conn: &Connection) -> Outcome<Vec<(Stack, bool, Option<i64>)>> {
+    let mut ask = conn.prepare(&format!("SELECT {COLUMNS}, deleted_at IS NOT NULL, sum FROM stacks"))?;
+    let mut rows = ask.query([])?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push((stack(row)?, row.get(17)?, row.get(18)?));
+    }
+    Ok(out)
+}
+
+/// What is written of a stack, `?1` to `?17` of both statements. The head is moved by sealing only.
+fn write(conn: &Connection, sql: &str, stack: &Stack) -> rusqlite::Result<usize> {
+    conn.prepare_cached(sql)?.execute(params![
         stack.id.as_str(),
-        &stack.name,
-        &stack.description,
-        &stack.version_label,
+        stack.name,
+        stack.description,
+        stack.version_label,
         stack.status.as_str(),
-        &stack.workflow_file,
+        stack.workflow_file,
         canonical(&to_value(&stack.configuration)),
         canonical(&to_value(&stack.metadata)),
         stack.created_at.as_nanos(),
@@ -68,9 +102,10 @@ fn columns(stack: &Stack) -> impl rusqlite::Params + '_ {
         stack.last_run_at.map(Timestamp::as_nanos),
         stack.execution_count,
         stack.last_duration,
-        &stack.last_error,
+        stack.last_error,
         stack.rolled_back_to.map(|v| v.0),
-    )
+        sum(stack),
+    ])
 }
 
 fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
@@ -140,9 +175,9 @@ impl Session<'_> {
         let (conn, writing, _) = self.change()?;
         let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
                    created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
-                   rolled_back_to, head, head_hash, fence, pending, resource_count, detection) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, zeroblob(32), 0, 0, 0, 0)";
-        conn.prepare_cached(sql)?.execute(columns(stack)).map_err(taken(&stack.name))?;
+                   rolled_back_to, sum, head, head_hash, fence, pending, resource_count, detection) VALUES (?1, ?2, ?3, \
+                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, zeroblob(32), 0, 0, 0, 0)";
+        write(conn, sql, stack).map_err(taken(&stack.name))?;
         writing.made.push((stack.id.clone(), stack.name.clone()));
         Ok(())
     }
@@ -153,15 +188,18 @@ impl Session<'_> {
         let sql = "UPDATE stacks SET name = ?2, description = ?3, version = ?4, status = ?5, workflow_file = ?6, \
                    configuration = ?7, metadata = ?8, created_at = ?9, updated_at = ?10, completed_at = ?11, \
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
-                   rolled_back_to = ?16 WHERE id = ?1";
-        let rows = conn.prepare_cached(sql)?.execute(columns(stack)).map_err(taken(&stack.name))?;
+                   rolled_back_to = ?16, \
+                   sum = CASE WHEN deleted_at IS NULL THEN ?17 ELSE -1 - ?17 END WHERE id = ?1";
+        let rows = write(conn, sql, stack).map_err(taken(&stack.name))?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }
 
     fn trash_stack(&mut self, id: &StackId) -> Outcome<()> {
         self.require_hold(id)?;
         let (conn, _, shared) = self.change()?;
-        let sql = "UPDATE stacks SET deleted_at = coalesce(deleted_at, ?2) WHERE id = ?1";
+        // The sum of a stack in the trash is the other one turned over.
+        let sql = "UPDATE stacks SET deleted_at = coalesce(deleted_at, ?2), \
+                   sum = CASE WHEN deleted_at IS NULL THEN -1 - sum ELSE sum END WHERE id = ?1";
         let rows = conn.prepare_cached(sql)?.execute(params![id.as_str(), shared.now().as_nanos()])?;
         if rows == 1 { Ok(()) } else { Err(missing(id)) }
     }
@@ -173,9 +211,9 @@ impl Session<'_> {
             None => return Err(missing(id)),
         };
         let (conn, ..) = self.change()?;
-        conn.prepare_cached("UPDATE stacks SET deleted_at = NULL WHERE id = ?1")?
-            .execute([id.as_str()])
-            .map_err(taken(&name))?;
+        let sql = "UPDATE stacks SET deleted_at = NULL, \
+                   sum = CASE WHEN deleted_at IS NULL THEN sum ELSE -1 - sum END WHERE id = ?1";
+        conn.prepare_cached(sql)?.execute([id.as_str()]).map_err(taken(&name))?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Key-value state.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::store::{ReadValues, StoreError, WriteValues};
 use sloth_core::value::canonical;
@@ -8,6 +8,7 @@ use sloth_core::value_entry::ValueEntry;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sum::Sum;
 
 const COLUMNS: &str = "scope, key, value, created_at, updated_at, expires_at, revision";
 
@@ -22,6 +23,33 @@ fn entry(row: &Row<'_>) -> Outcome<ValueEntry> {
         expires_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_nanos),
         revision: row.get(6)?,
     })
+}
+
+/// The sum over an entry without its age and its revision, which the statement that writes it adds.
+fn sum(entry: &ValueEntry, text: &str) -> i64 {
+    Sum::default()
+        .text(&entry.scope)
+        .text(&entry.key)
+        .text(text)
+        .number(entry.updated_at.as_nanos())
+        .maybe_number(entry.expires_at.map(Timestamp::as_nanos))
+        .end()
+}
+
+/// Calls with each entry that is not what was written, for checking.
+pub fn damaged(conn: &Connection, mut each: impl FnMut(&ValueEntry)) -> Outcome<()> {
+    let mut ask = conn.prepare(&format!("SELECT {COLUMNS}, sum FROM state_values ORDER BY key, scope"))?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        let entry = entry(row)?;
+        let revision = i64::try_from(entry.revision).unwrap_or(i64::MAX).wrapping_mul(1_000_003);
+        let grown = entry.created_at.as_nanos().wrapping_add(revision);
+        let right = sum(&entry, row.get_ref(2)?.as_str().unwrap_or_default()).wrapping_add(grown);
+        if row.get::<_, Option<i64>>(7)?.is_some_and(|sum| sum != right) {
+            each(&entry);
+        }
+    }
+    Ok(())
 }
 
 impl Session<'_> {
@@ -66,21 +94,25 @@ impl Session<'_> {
 
     fn put_value(&mut self, entry: &ValueEntry) -> Outcome<()> {
         let (conn, _, shared) = self.change()?;
-        let sql = "INSERT INTO state_values (scope, key, value, created_at, updated_at, expires_at, revision) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1) \
+        let sql = "INSERT INTO state_values (scope, key, value, created_at, updated_at, expires_at, revision, sum) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?8 + ?4 + 1000003) \
                    ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, \
                    created_at = CASE WHEN state_values.expires_at <= ?7 THEN excluded.created_at \
                      ELSE state_values.created_at END, \
                    updated_at = excluded.updated_at, expires_at = excluded.expires_at, \
-                   revision = state_values.revision + 1";
+                   revision = state_values.revision + 1, \
+                   sum = ?8 + CASE WHEN state_values.expires_at <= ?7 THEN excluded.created_at \
+                     ELSE state_values.created_at END + (state_values.revision + 1) * 1000003";
+        let text = canonical(&entry.value);
         conn.prepare_cached(sql)?.execute(params![
             entry.scope,
             entry.key,
-            canonical(&entry.value),
+            text,
             entry.created_at.as_nanos(),
             entry.updated_at.as_nanos(),
             entry.expires_at.map(Timestamp::as_nanos),
             shared.now().as_nanos(),
+            sum(entry, &text),
         ])?;
         Ok(())
     }

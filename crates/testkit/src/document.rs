@@ -343,7 +343,7 @@ impl Place {
             if same(output, &came) {
                 lines.extend(output.iter().cloned());
             } else {
-                lines.extend(came.iter().map(|line| fixed(line)));
+                lines.extend(came.iter().map(|line| kept_or_fixed(output, line)));
             }
             lines.extend(blank.iter().cloned());
         }
@@ -412,6 +412,15 @@ fn fits(expected: &str, came: &str) -> bool {
         last = Some(part);
     }
     rest.is_empty() || last.is_some_and(|part| came.ends_with(part) && !part.is_empty())
+}
+
+/// The line of the page that leaves open what came out here; else what came out.
+fn kept_or_fixed(expected: &[String], came: &str) -> String {
+    let open = |line: &&String| {
+        let (masked, came) = (masked(std::slice::from_ref(*line)), masked(&[came.to_owned()]));
+        line.contains(ANYTHING) && **line != ANYTHING && fits(&masked[0], &came[0])
+    };
+    expected.iter().find(open).map_or_else(|| fixed(came), Clone::clone)
 }
 
 /// A line with the time of all documents, so that writing it anew changes nothing else.
@@ -501,6 +510,13 @@ mod tests {
             "see `########:1` or decade, deadbeef: 12345678"
         );
         assert_eq!(steps("line:12 abad1dea:7x"), "line:12 ########:7x");
+    }
+
+    #[test]
+    fn what_was_left_open_stays_open_when_outputs_are_written_anew() {
+        let page = ["Size: […]".to_owned(), "[…]".to_owned(), "Stacks: 4".to_owned()];
+        let came = ["Size: 5 KiB", "Stacks: 5", "at 2025-01-02"].map(|line| kept_or_fixed(&page, line));
+        assert_eq!(came, ["Size: […]", "Stacks: 5", "at 2026-11-20"]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn secrets_are_reported_without_their_values() {
 #[test]
 fn tags_are_a_sorted_set_that_undo_takes_back() {
     let house = house();
-    let now = || tags::of(&find(&*house.ctx.store.view().unwrap(), "w").unwrap());
+    let now = || find(&*house.ctx.store.view().unwrap(), "w").unwrap().tags();
     assert!(tags::add(&house.ctx, "w", "production").unwrap());
     assert!(tags::add(&house.ctx, "w", "critical").unwrap());
     assert!(!tags::add(&house.ctx, "w", "production").unwrap(), "once is enough");
@@ -161,4 +161,46 @@ fn tags_are_a_sorted_set_that_undo_takes_back() {
         assert!(tags::add(&house.ctx, "w", bad).is_err(), "{bad:?}");
     }
     assert!(now().is_empty());
+}
+
+#[test]
+fn a_tag_stands_for_one_version_and_moves() {
+    let house = house();
+    edit(&house.ctx, "w", one("web", json!({"size": 3}))).unwrap();
+    edit(&house.ctx, "w", one("web", json!({"size": 4}))).unwrap();
+    let now = || find(&*house.ctx.store.view().unwrap(), "w").unwrap().version_tags();
+    let is =
+        |version: u64| now() == std::collections::BTreeMap::from([("live".to_owned(), Version(version))]);
+    assert!(tags::add_to_version(&house.ctx, "w", "live", Version(1)).unwrap() && is(1));
+    assert!(!tags::add_to_version(&house.ctx, "w", "live", Version(1)).unwrap(), "it does so already");
+    assert!(tags::add_to_version(&house.ctx, "w", "live", Version(2)).unwrap() && is(2));
+    assert!(matches!(undo(&house.ctx, None).unwrap(), Undo::Done(_)) && is(1));
+    assert!(tags::add(&house.ctx, "w", "live").unwrap() && is(1), "the stack has tags of its own");
+    assert_eq!(tags::remove_from_version(&house.ctx, "w", "live").unwrap(), Some(Version(1)));
+    assert_eq!(tags::remove_from_version(&house.ctx, "w", "live").unwrap(), None);
+    assert!(now().is_empty());
+    undo(&house.ctx, None).unwrap();
+    assert!(is(1));
+    for bad in ["5", "v5", "w@5", "w-v5", "a@b", ""] {
+        assert!(tags::add_to_version(&house.ctx, "w", bad, Version(1)).is_err(), "{bad:?}");
+    }
+    let missing = tags::add_to_version(&house.ctx, "w", "x", Version(9));
+    assert!(matches!(missing, Err(EngineError::NoSuchVersion { .. })));
+}
+
+#[test]
+fn a_tagged_version_is_not_removed() {
+    let house = house();
+    for size in 1..6 {
+        edit(&house.ctx, "w", one("web", json!({"size": size}))).unwrap();
+    }
+    tags::add_to_version(&house.ctx, "w", "first", Version(1)).unwrap();
+    let stack = find(&*house.ctx.store.view().unwrap(), "w").unwrap();
+    let refused = sloth_engine::retention::delete(&house.ctx, &stack, Version(1)).unwrap_err();
+    assert!(refused.to_string().contains("tagged first"), "{refused}");
+    let policy = sloth_core::retention::Policy { keep: Some(0), older_than: None };
+    sloth_engine::retention::collect(&house.ctx, &stack, policy, false).unwrap();
+    let view = house.ctx.store.view().unwrap();
+    let left: Vec<u64> = view.version_list(&stack.id, 0).unwrap().iter().map(|v| v.version.0).collect();
+    assert_eq!(left, [5, 4, 1]);
 }

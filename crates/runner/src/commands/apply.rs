@@ -48,6 +48,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         workflow: None,
         values: values.clone(),
     };
+    app.follow(&found.file);
     let mut program = Loaded::load(app, &found)?;
     let report = conduct::with_progress(app, Some(&plan.stack), false, |ctx| {
         sloth_engine::run::apply(ctx, &mut program, &plan)

@@ -121,6 +121,7 @@ fn validate_first(app: &App, found: &Found) -> Result<(), CommandError> {
 /// It could not begin, or its state could not be written.
 pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
     let request = part.request(app, found, false)?;
+    app.follow(&found.file);
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
     if app.config()?.auto_snapshot && !program.workflow().config.create_snapshot {
@@ -136,7 +137,7 @@ pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
 fn snapshot_before(app: &App, name: &str) -> Result<(), CommandError> {
     let StackMatch::One(stack) = app.view()?.stack_find(name)? else { return Ok(()) };
     if stack.head != Version::ZERO {
-        stacks::snapshot_create(&app.context(Some(name))?, name, "Auto-snapshot", Some("system"))?;
+        stacks::snapshot_create(&app.context(Some(name))?, name, "Auto-snapshot", Some("system"), &[])?;
     }
     Ok(())
 }

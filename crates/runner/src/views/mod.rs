@@ -5,6 +5,7 @@ pub mod config;
 pub mod deps;
 pub mod drift;
 pub mod event;
+pub mod execution;
 pub mod lock;
 pub mod operation;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! The operation log.
 
 use serde::Serialize;
+use sloth_core::actor::GitState;
 use sloth_core::digest::Digest;
 use sloth_core::operation::Operation;
 
@@ -16,6 +17,9 @@ pub struct OperationView {
     at: String,
     actor: String,
     host: String,
+    cwd: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git: Option<GitState>,
     verb: String,
     arguments: Vec<String>,
     stack: Option<String>,
@@ -38,6 +42,8 @@ impl OperationView {
             at: time(op.at),
             actor: op.actor.name.clone(),
             host: op.actor.host.clone(),
+            cwd: op.actor.cwd.clone(),
+            git: op.actor.git.clone(),
             verb: op.verb.clone(),
             arguments: op.arguments.clone(),
             stack,

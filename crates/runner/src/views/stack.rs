@@ -207,3 +207,45 @@ impl Human for Outputs {
         }
     }
 }
+
+/// One tag.
+#[derive(Debug, Serialize)]
+pub struct Tag {
+    tag: String,
+    /// The version it stands for; none when it is the stack's.
+    version: Option<u64>,
+}
+
+/// Tags of a stack, then those of its versions.
+#[derive(Debug)]
+pub struct TagList {
+    stack: String,
+    /// In alphabetical order.
+    pub tags: Vec<Tag>,
+}
+
+impl TagList {
+    /// All of them.
+    pub fn new(stack: &Stack) -> Self {
+        let own = stack.tags().into_iter().map(|tag| Tag { tag, version: None });
+        let of_versions = stack.version_tags().into_iter().map(|(tag, v)| Tag { tag, version: Some(v.0) });
+        Self { stack: stack.name.clone(), tags: own.chain(of_versions).collect() }
+    }
+}
+
+impl Human for TagList {
+    fn human(&self, page: &mut Page) {
+        page.heading(&format!("Tags of stack: {}", self.stack));
+        page.gap();
+        let mut table = Table::new(&["TAG", "STANDS FOR"]);
+        for tag in &self.tags {
+            table.row([
+                tag.tag.clone(),
+                tag.version.map_or_else(|| "the stack".to_owned(), |v| format!("v{v}")),
+            ]);
+        }
+        page.table(&table);
+        page.gap();
+        page.line(&format!("Total: {}", words::len(&self.tags, "tag")));
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sloth_core::diff::Diff;
+use sloth_core::stack::Stack;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::VersionInfo;
 use sloth_engine::stacks::Comparison;
@@ -27,13 +28,14 @@ pub struct VersionView {
     resources_written: u64,
     resources_removed: u64,
     successful: bool,
+    tags: Vec<String>,
     #[serde(skip)]
     created: String,
 }
 
 impl VersionView {
-    /// From the history.
-    pub fn new(info: &VersionInfo) -> Self {
+    /// From the history of a stack.
+    pub fn new(info: &VersionInfo, stack: &Stack) -> Self {
         Self {
             version: info.version.0,
             kind: info.kind.as_str(),
@@ -46,6 +48,7 @@ impl VersionView {
             resources_written: info.written,
             resources_removed: info.removed,
             successful: info.successful,
+            tags: stack.tags_of(info.version),
             created: info.created_at.local(),
         }
     }
@@ -66,7 +69,12 @@ impl Human for VersionList {
     fn human(&self, page: &mut Page) {
         page.heading(&format!("Snapshots for stack: {}", self.stack));
         page.gap();
-        let mut table = Table::new(&["Version", "Creator", "Description", "Created At", "Kind", "Changes"]);
+        let tagged = self.versions.iter().any(|v| !v.tags.is_empty());
+        let mut head = vec!["Version", "Creator", "Description", "Created At", "Kind", "Changes"];
+        if tagged {
+            head.push("Tags");
+        }
+        let mut table = Table::new(&head);
         for v in &self.versions {
             table.row([
                 format!("v{}", v.version),
@@ -75,6 +83,7 @@ impl Human for VersionList {
                 v.created.clone(),
                 v.kind.to_owned(),
                 format!("{} written, {} removed", v.resources_written, v.resources_removed),
+                if tagged { v.tags.join(", ") } else { String::new() },
             ]);
         }
         page.table(&table);
@@ -110,6 +119,7 @@ impl Human for SnapshotView {
                 ("Description", self.info.description.clone()),
                 ("Created At", self.info.created.clone()),
                 ("Run", self.info.run_id.clone().unwrap_or_else(|| "-".to_owned())),
+                ("Tags", if self.info.tags.is_empty() { "-".to_owned() } else { self.info.tags.join(", ") }),
                 ("Checksum", self.info.checksum.clone()),
             ],
         );

@@ -129,6 +129,12 @@ fn every_change_can_be_taken_back() {
         (&["stack", "rename", "site", "home"], &nothing),
         (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "tags", "add", "site", "x"], &nothing),
+        (&["stack", "tags", "add", "site", "x", "--version", "1"], &nothing),
+        (&["stack", "tags", "remove", "site", "old"], &|env| {
+            env.expect(0, &["stack", "tags", "add", "site", "old"]);
+        }),
+        (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),

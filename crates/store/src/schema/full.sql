@@ -32,7 +32,7 @@ CREATE TABLE stacks (
   resource_count INTEGER NOT NULL CHECK (resource_count >= 0),
   detection INTEGER NOT NULL,
   deleted_at INTEGER
-) STRICT;
+, sum INTEGER) STRICT;
 CREATE UNIQUE INDEX stacks_name ON stacks (name) WHERE deleted_at IS NULL;
 
 -- The newest record of each resource; `from_version` = head + 1 means that its version is not sealed yet.
@@ -43,7 +43,7 @@ CREATE TABLE resource_rows (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
-  body TEXT NOT NULL,
+  body TEXT NOT NULL, sum INTEGER,
   PRIMARY KEY (stack, address)
 ) STRICT, WITHOUT ROWID;
 
@@ -57,7 +57,7 @@ CREATE TABLE resource_history (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
-  body TEXT NOT NULL,
+  body TEXT NOT NULL, sum INTEGER,
   PRIMARY KEY (stack, to_version, address)
 ) STRICT, WITHOUT ROWID;
 
@@ -203,7 +203,7 @@ CREATE TABLE state_values (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   expires_at INTEGER,
-  revision INTEGER NOT NULL CHECK (revision > 0),
+  revision INTEGER NOT NULL CHECK (revision > 0), sum INTEGER,
   PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
 

@@ -24,6 +24,7 @@ pub const STEPS: &[&str] = &[
     include_str!("0001-initial/up.sql"),
     include_str!("0002-drift-ignores/up.sql"),
     include_str!("0003-retention/up.sql"),
+    include_str!("0004-sums/up.sql"),
 ];
 
 /// Program version written into databases this program makes.

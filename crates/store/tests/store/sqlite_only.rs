@@ -170,7 +170,7 @@ fn the_settings_of_every_connection_are_as_they_have_to_be() {
         ("page_size", 4096),
         ("temp_store", 2),
         ("trusted_schema", 0),
-        ("user_version", 3),
+        ("user_version", 4),
     ] {
         assert_eq!(facts["settings"][name], value, "{name}");
     }
@@ -194,7 +194,7 @@ fn a_newer_schema_is_read_and_not_written() {
     let store = open(&path, &clock).unwrap();
     assert_eq!(store.view().unwrap().resource_list(&s.id, VersionAt::Head).unwrap(), [record("a", 1)]);
     match store.begin(intent(&lease, None)).map(|_| ()) {
-        Err(StoreError::Newer { found: 99, known: 3, needs, .. }) => assert_eq!(needs, "9.9.9"),
+        Err(StoreError::Newer { found: 99, known: 4, needs, .. }) => assert_eq!(needs, "9.9.9"),
         other => panic!("{other:?}"),
     }
     assert!(matches!(

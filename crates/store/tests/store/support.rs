@@ -1,6 +1,6 @@
 //! Stores in directories of their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sloth_core::clock::{Clock, FixedClock, Timestamp};
@@ -30,6 +30,12 @@ pub fn place() -> (tempfile::TempDir, PathBuf) {
 /// A new SQLite store in a directory of its own.
 pub fn fixture() -> Fixture {
     let (dir, path) = place();
+    fixture_at(dir, &path)
+}
+
+/// The same in a given directory, which is kept as long as the store.
+pub fn fixture_at(dir: tempfile::TempDir, path: &Path) -> Fixture {
+    let path = path.to_owned();
     let clock = clock();
     let store = SqliteStore::open(&Location::file(&path), &options(&clock)).unwrap();
     let again = options(&clock);

@@ -16,9 +16,9 @@ use crate::out::words;
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
-    stack: String,
+    pub stack: String,
     #[command(flatten)]
-    consent: Consent,
+    pub consent: Consent,
 }
 
 /// Runs it.

@@ -18,6 +18,7 @@ pub mod resources;
 pub mod show;
 pub mod snapshot;
 pub mod state;
+pub mod tags;
 pub mod validate;
 
 use clap::Subcommand;
@@ -72,6 +73,9 @@ pub enum Command {
     /// Older words for `stack list`, `stack snapshot`, `stack drift` and `stack lock`
     #[command(subcommand)]
     State(Lazy<state::Command>),
+    /// Group stacks by words, and give words to versions
+    #[command(subcommand)]
+    Tags(Lazy<tags::Command>),
     /// Check whether what is recorded of a stack makes sense
     Validate(validate::Args),
 }
@@ -100,6 +104,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(Lazy(command)) => snapshot::dispatch(app, command),
         Command::State(Lazy(command)) => state::dispatch(app, command),
+        Command::Tags(Lazy(command)) => tags::dispatch(app, command),
         Command::Validate(args) => validate::run(app, args),
     }
 }

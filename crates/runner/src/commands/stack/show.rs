@@ -1,9 +1,11 @@
 //! `stack show`
 
 use sloth_core::drift::{DriftStatus, Resolution};
+use sloth_core::stack::Stack;
 use sloth_core::store::VersionAt;
 
 use crate::app::App;
+use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::stack::StackView;
@@ -20,15 +22,26 @@ pub struct Args {
     /// Stack: name, id, or the beginning of an id
     #[arg(value_name = "STACK")]
     stack: String,
+    /// Outputs and resources as of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// There is no such stack, or the store failed.
+/// There is no such stack or version, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let view = app.view()?;
     let stack = app.stack(&*view, &args.stack)?;
+    let at = at_version(&*view, &stack, args.at.as_deref())?;
+    if let VersionAt::Number(version) = at {
+        let outputs = view.output_list(&stack.id, at)?;
+        let mut count = 0;
+        view.resource_texts(&stack.id, at, &mut |_| count += 1)?;
+        app.out.show(&StackView::new(&Stack { head: version, ..stack }).with(&outputs, &[], count));
+        return Ok(Exit::Ok);
+    }
     let outputs = view.output_list(&stack.id, VersionAt::Head)?;
     let runs = view.run_list(&stack.id, RUNS)?;
     let open = view

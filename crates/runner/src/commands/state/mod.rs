@@ -10,12 +10,14 @@ pub mod list;
 pub mod set;
 pub mod show;
 pub mod stats;
+pub mod workflow;
 
 use clap::Subcommand;
 use sloth_core::suggest::nearest;
 use sloth_core::value_entry::LOCAL_SCOPE;
 
 use crate::app::App;
+use crate::cli::Lazy;
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -51,6 +53,9 @@ pub enum Command {
     Show(show::Args),
     /// Show how much is kept, and where
     Stats(stats::Args),
+    /// See stacks as executions of their workflows
+    #[command(subcommand)]
+    Workflow(Lazy<workflow::Command>),
 }
 
 /// Runs one.
@@ -69,6 +74,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Set(args) => set::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Stats(args) => stats::run(app, args),
+        Command::Workflow(Lazy(command)) => workflow::dispatch(app, command),
     }
 }
 

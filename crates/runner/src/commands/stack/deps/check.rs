@@ -18,14 +18,17 @@ pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     stack: String,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// There is no such stack, or the store failed.
+/// There is no such stack or version, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let view = CheckView::new(&load(app, &args.stack)?);
+    let view = CheckView::new(&load(app, &args.stack, args.at.as_deref())?);
     app.out.show(&view);
     Ok(if view.is_valid() { Exit::Ok } else { Exit::Invalid })
 }

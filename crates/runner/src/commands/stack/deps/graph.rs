@@ -56,6 +56,9 @@ pub struct Args {
         hide_default_value = true
     )]
     output: Output,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
@@ -78,7 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         (None, Some(path)) => by_name(path)?,
         (None, None) => Picture::Tree,
     };
-    let deps = load(app, &args.stack)?;
+    let deps = load(app, &args.stack, args.at.as_deref())?;
     let drawing = Drawing::new(&deps);
     let drawn = match picture {
         Picture::Png if file.is_none() && app.out.is_terminal() => {

@@ -8,9 +8,9 @@ pub mod show;
 use clap::Subcommand;
 use sloth_core::address::Address;
 use sloth_core::deps::Dependencies;
-use sloth_core::store::VersionAt;
 
 use crate::app::App;
+use crate::commands::stack::snapshot::at_version;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::deps::StackDeps;
@@ -42,15 +42,16 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     }
 }
 
-/// Reads what the resources of a stack need of each other.
+/// Reads what the resources of a stack need of each other, now or at a version.
 ///
 /// # Errors
-/// There is no such stack, or the store failed.
-pub fn load(app: &App, name: &str) -> Result<StackDeps, CommandError> {
+/// There is no such stack or version, or the store failed.
+pub fn load(app: &App, name: &str, at: Option<&str>) -> Result<StackDeps, CommandError> {
     let view = app.view()?;
     let stack = app.stack(&*view, name)?;
+    let at = at_version(&*view, &stack, at)?;
     let mut records: Vec<(Address, Vec<String>)> = Vec::new();
-    view.resource_texts(&stack.id, VersionAt::Head, &mut |r| {
+    view.resource_texts(&stack.id, at, &mut |r| {
         records.push((r.address, r.options.depends_on));
     })?;
     let items: Vec<(&Address, &[String])> = records.iter().map(|(a, d)| (a, d.as_slice())).collect();

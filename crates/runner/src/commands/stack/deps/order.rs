@@ -18,6 +18,9 @@ pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     stack: String,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
@@ -25,7 +28,7 @@ pub struct Args {
 /// # Errors
 /// There is no such stack, its resources depend on each other in a circle, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let deps = load(app, &args.stack)?;
+    let deps = load(app, &args.stack, args.at.as_deref())?;
     let circle = |circle| {
         let (name, path) = (&deps.stack.name, deps.path(&circle));
         let says = format!("the resources of stack `{name}` have no order, because of a circle: {path}");

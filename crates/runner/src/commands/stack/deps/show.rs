@@ -25,14 +25,17 @@ pub struct Args {
     /// Only this resource, such as `file:/etc/motd` [default: all]
     #[arg(value_name = "RESOURCE")]
     resource: Option<Address>,
+    /// As of this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// There is no such stack or resource, or the store failed.
+/// There is no such stack, version or resource, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let deps = load(app, &args.stack)?;
+    let deps = load(app, &args.stack, args.at.as_deref())?;
     let only = match &args.resource {
         None => None,
         Some(address) => {

@@ -23,6 +23,9 @@ pub struct Args {
     /// Who [default: the user]
     #[arg(long, value_name = "NAME", value_parser = parse::named)]
     creator: Option<String>,
+    /// Words that stand for this version and keep it from being removed, as in `production@before-v2`
+    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
 }
 
 /// Runs it.
@@ -32,10 +35,15 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
     let ctx = app.context(Some(&stack.name))?;
-    let info = stacks::snapshot_create(&ctx, &stack.name, &args.description, args.creator.as_deref())?;
+    let (description, creator) = (&args.description, args.creator.as_deref());
+    let info = stacks::snapshot_create(&ctx, &stack.name, description, creator, &args.tags)?;
+    let stack = app.stack(&*app.view()?, stack.id.as_str())?;
     app.out.talk(&format!("snapshot {} of stack `{}` created", info.version, stack.name));
-    let list =
-        VersionList { stack: stack.name, versions: vec![VersionView::new(&info)], total: info.version.0 };
+    let list = VersionList {
+        stack: stack.name.clone(),
+        versions: vec![VersionView::new(&info, &stack)],
+        total: info.version.0,
+    };
     app.out.list(&list, &list.versions);
     Ok(Exit::Ok)
 }

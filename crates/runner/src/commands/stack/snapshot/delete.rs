@@ -20,7 +20,7 @@ pub struct Args {
     /// Stack, or `NAME@5`
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Version: `5`, `v5` or `NAME@5`
+    /// Version: `5`, `v5`, `NAME@5`, or a tag
     #[arg(value_name = "VERSION")]
     version: Option<String>,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let view = app.view()?;
     let stack = app.stack(&*view, &args.stack)?;
     let versions: Vec<VersionView> =
-        view.version_list(&stack.id, args.limit)?.iter().map(VersionView::new).collect();
+        view.version_list(&stack.id, args.limit)?.iter().map(|info| VersionView::new(info, &stack)).collect();
     let total = if args.limit == 0 { versions.len() as u64 } else { stack.head.0 };
     let list = VersionList { stack: stack.name, versions, total };
     app.out.list(&list, &list.versions);

@@ -10,6 +10,7 @@ pub mod show;
 use clap::Subcommand;
 use sloth_core::stack::Stack;
 use sloth_core::store::{VersionAt, View};
+use sloth_core::suggest::nearest;
 use sloth_core::version::Version;
 use sloth_engine::EngineError;
 
@@ -50,16 +51,27 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     }
 }
 
-/// Reads `5`, `v5`, `web@5` or `web-v5`, and checks that the stack has it.
+/// Reads `5`, `v5`, `web@5`, `web-v5`, or a tag that stands for a version (`release`, `@release`, `web@release`), and checks
+/// that the stack has it.
 ///
 /// # Errors
 /// It is not a version, is another stack's, or does not exist.
 pub fn version_of(view: &dyn View, stack: &Stack, text: &str) -> Result<Version, CommandError> {
-    let bad = || {
-        CommandError::usage(format!("`{text}` is not a version"))
-            .hint(format!("write `5`, `v5` or `{}@5`", stack.name))
+    let (name, version) = match Version::parse(text) {
+        Some((name, version)) => (name, version),
+        None => {
+            let (name, tag) = text.rsplit_once('@').map_or((None, text), |(name, tag)| (Some(name), tag));
+            let tags = stack.version_tags();
+            let version = tags.get(tag).copied().ok_or_else(|| {
+                let hint = match nearest(tag, tags.keys().map(String::as_str)) {
+                    Some(tag) => format!("did you mean the tag `{tag}`?"),
+                    None => format!("write `5`, `v5` or `{}@5`", stack.name),
+                };
+                CommandError::usage(format!("`{text}` is not a version")).hint(hint)
+            })?;
+            (name.filter(|name| !name.is_empty()), version)
+        }
     };
-    let (name, version) = Version::parse(text).ok_or_else(bad)?;
     if let Some(name) = name.filter(|name| *name != stack.name) {
         return Err(CommandError::usage(format!(
             "`{text}` is a version of stack `{name}`, not of `{}`",

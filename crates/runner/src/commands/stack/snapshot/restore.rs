@@ -20,7 +20,7 @@ pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     pub stack: String,
-    /// Version: `5`, `v5` or `NAME@5`
+    /// Version: `5`, `v5`, `NAME@5`, or a tag
     #[arg(value_name = "VERSION")]
     pub version: String,
     /// Only show what would be done

@@ -17,7 +17,7 @@ pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Version: `5`, `v5` or `NAME@5`
+    /// Version: `5`, `v5`, `NAME@5`, or a tag
     #[arg(value_name = "VERSION")]
     version: String,
 }
@@ -37,7 +37,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     })?;
     let catalog = sloth_resources::catalog();
     app.out.show(&SnapshotView {
-        info: VersionView::new(&snapshot.info),
+        info: VersionView::new(&snapshot.info, &stack),
         resources: snapshot
             .resources
             .into_iter()

@@ -8,7 +8,7 @@ pub mod unlock;
 
 use clap::Subcommand;
 
-use super::{drift, list, show, snapshot};
+use super::{drift, list, show, snapshot, tags};
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -32,6 +32,9 @@ pub enum Command {
     Show(show::Args),
     /// Make a version now; the same as `stack snapshot create`
     Snapshot(snapshot::create::Args),
+    /// Group stacks by words, and give words to versions; the same as `stack tags`
+    #[command(subcommand)]
+    Tags(tags::Command),
     /// Let others in again; the same as `stack lock release`
     Unlock(unlock::Args),
     /// List versions; the same as `stack snapshot list`
@@ -52,6 +55,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Rollback(args) => rollback::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Snapshot(args) => snapshot::create::run(app, args),
+        Command::Tags(command) => tags::dispatch(app, command),
         Command::Unlock(args) => unlock::run(app, args),
         Command::Versions(args) => snapshot::list::run(app, args),
     }

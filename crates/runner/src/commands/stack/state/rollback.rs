@@ -13,7 +13,7 @@ pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     stack: String,
-    /// Version: `5`, `v5` or `NAME@5`
+    /// Version: `5`, `v5`, `NAME@5`, or a tag
     #[arg(long, value_name = "VERSION")]
     version: String,
     /// Only show what would be done

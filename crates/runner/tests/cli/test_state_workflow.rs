@@ -1,0 +1,223 @@
+use serde_json::{Value, json};
+use sloth_testkit::env::TestEnv;
+
+use crate::{env, ran_site, root};
+
+/// A site in three versions: made, changed, and without its notes.
+fn three_versions() -> TestEnv {
+    let env = ran_site();
+    env.write("site.sloth", &env.read("site.sloth").replace("hello", "goodbye"));
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
+    let text = env.read("site.sloth");
+    let (before, _) = text.split_once("task(\"notes\"").unwrap();
+    env.write("site.sloth", before);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--prune"]);
+    env
+}
+
+fn json(env: &TestEnv, arguments: &[&str]) -> Value {
+    let ran = env.expect(0, &[arguments, &["-o", "json"]].concat());
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{arguments:?}: {e}\n{}", ran.text()))
+}
+
+#[test]
+fn executions_are_listed_and_shown() {
+    let env = three_versions();
+    env.expect(0, &["stack", "new", "empty"]);
+    env.tell(&["state", "workflow", "list"]);
+    env.tell(&["state", "workflow", "list", "--all"]);
+    env.tell(&["state", "workflow", "show", "site"]);
+    env.tell(&["state", "workflow", "show", "site-v2"]);
+    env.tell(&["state", "workflow", "versions", "site"]);
+    env.tell(&["state", "workflow", "resources", "site-v1"]);
+    env.tell(&["state", "workflow", "resources", "site", "--type", "file"]);
+    env.tell(&["state", "workflow", "outputs", "site"]);
+    env.tell(&["state", "workflow", "drift", "site"]);
+    env.tell(&["state", "workflow", "show", "site@9"]);
+    env.tell(&["state", "workflow", "show", "sitte"]);
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn a_workflow_is_named_by_name_id_prefix_and_version() {
+    let env = three_versions();
+    env.expect(0, &["state", "workflow", "tags", "add", "site", "first", "--version", "1"]);
+    let id = json(&env, &["state", "workflow", "show", "site"])["id"].as_str().unwrap().to_owned();
+    for name in ["site".to_owned(), id.clone(), id[..13].to_owned()] {
+        assert_eq!(json(&env, &["state", "workflow", "show", &name])["version"], 3, "{name}");
+        for (suffix, version) in [("-v1", 1), ("@2", 2), ("@v2", 2), ("@first", 1)] {
+            let named = format!("{name}{suffix}");
+            let shown = json(&env, &["state", "workflow", "show", &named]);
+            assert_eq!((&shown["version"], &shown["name"]), (&json!(version), &json!("site")), "{named}");
+            assert_eq!(shown["status"], "success");
+        }
+    }
+    // A stack whose own name looks like a version of another one is itself.
+    env.expect(0, &["stack", "new", "site-v2"]);
+    assert_eq!(json(&env, &["state", "workflow", "show", "site-v2"])["status"], "pending");
+    env.expect(7, &["state", "workflow", "show", "nothing-v1"]);
+    env.expect(7, &["state", "workflow", "show", "site-v9"]);
+    env.expect(2, &["state", "workflow", "show", "site@last"]);
+}
+
+#[test]
+fn the_fields_are_those_of_older_programs() {
+    let env = three_versions();
+    let shown = json(&env, &["state", "workflow", "show", "site"]);
+    for field in [
+        "id",
+        "name",
+        "version",
+        "status",
+        "started_at",
+        "completed_at",
+        "duration_seconds",
+        "metadata",
+        "resources",
+        "outputs",
+        "error_msg",
+        "locked_by",
+    ] {
+        assert!(shown.get(field).is_some(), "{field} is missing: {shown}");
+    }
+    let actions: Vec<(&str, &str)> = shown["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["action"].as_str().unwrap(), r["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(actions, [("noop", "applied"), ("noop", "applied"), ("delete", "deleted")]);
+    let before = json(&env, &["state", "workflow", "resources", "site@2"]);
+    let actions: Vec<&str> =
+        before.as_array().unwrap().iter().map(|r| r["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["noop", "noop", "update"], "{before}");
+    let versions = json(&env, &["state", "workflow", "versions", "site"]);
+    assert_eq!(versions.as_array().unwrap().len(), 3);
+    assert_eq!(versions[0]["id"], format!("{}-v3", shown["id"].as_str().unwrap()));
+}
+
+#[test]
+fn failures_are_found() {
+    let env = ran_site();
+    env.write("bad.sloth", "task(\"t\", { run = function() stack.register_resource({ type = \"vm\", name = \"a\", properties = {} }) error(\"no luck\") end })");
+    env.expect(1, &["run", "bad.sloth"]);
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let found = json(&env, arguments);
+        found.as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["state", "workflow", "search"]), ["bad", "site"]);
+    assert_eq!(names(&["state", "workflow", "search", "--has-errors"]), ["bad"]);
+    assert_eq!(names(&["state", "workflow", "search", "--resource-type", "file"]), ["site"]);
+    assert_eq!(names(&["state", "workflow", "search", "--name", "it"]), ["site"]);
+    assert_eq!(names(&["state", "workflow", "search", "--limit", "1"]), ["bad"]);
+    assert_eq!(names(&["state", "workflow", "list", "--status", "failed"]), ["bad"]);
+    assert_eq!(names(&["state", "workflow", "list", "--status", "completed"]), ["site"]);
+    let shown = json(&env, &["state", "workflow", "show", "bad"]);
+    assert_eq!(shown["status"], "failed");
+    assert!(shown["error_msg"].as_str().unwrap().contains("no luck"), "{shown}");
+    env.expect(2, &["state", "workflow", "list", "--status", "fine"]);
+}
+
+#[test]
+fn going_back_and_forgetting_are_those_of_stacks() {
+    let env = three_versions();
+    env.expect(2, &["state", "workflow", "rollback", "site", "1"]);
+    let ran = env.expect(0, &["state", "workflow", "rollback", "site", "1", "--dry-run"]);
+    assert!(ran.says("notes.txt") && env.read("site/page.txt") == "goodbye\n", "{}", ran.text());
+    env.expect(0, &["state", "workflow", "rollback", "site-v3", "1", "--force"]);
+    assert_eq!(
+        (env.read("site/page.txt"), env.read("site/notes.txt")),
+        ("hello\n".into(), "one\ntwo\n".into())
+    );
+    let shown = json(&env, &["state", "workflow", "show", "site"]);
+    assert_eq!((&shown["version"], &shown["status"]), (&json!(4), &json!("rolled_back")));
+    let diff = env.expect(0, &["state", "workflow", "diff", "site", "2", "3"]);
+    assert!(diff.says("notes.txt"), "{}", diff.text());
+    assert!(env.expect(0, &["state", "workflow", "diff", "site", "1"]).says("0 added, 0 removed, 0 changed"));
+    env.expect(2, &["state", "workflow", "delete", "site"]);
+    env.expect(0, &["state", "workflow", "delete", "site", "--force"]);
+    env.expect(7, &["state", "workflow", "show", "site"]);
+    env.expect(0, &["undo"]);
+    env.expect(0, &["state", "workflow", "show", "site"]);
+}
+
+#[test]
+fn pruning_spares_what_looks_after_something() {
+    let env = ran_site();
+    for name in ["old", "tagged", "gone"] {
+        env.expect(0, &["stack", "new", name]);
+    }
+    env.expect(0, &["state", "workflow", "tags", "add", "tagged", "x"]);
+    let list = json(&env, &["state", "workflow", "prune", "--older-than", "0s", "--dry-run"]);
+    let stays: Vec<(&str, bool)> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| (w["name"].as_str().unwrap(), w["stays"].is_string()))
+        .collect();
+    assert_eq!(stays, [("gone", false), ("old", false), ("site", true), ("tagged", true)]);
+    env.expect(0, &["state", "workflow", "prune", "--older-than", "30", "--force"]);
+    assert_eq!(json(&env, &["stack", "list"]).as_array().unwrap().len(), 4, "nothing is that old");
+    env.expect(2, &["state", "workflow", "prune", "--older-than", "0s"]);
+    let ran = env.expect(0, &["state", "workflow", "prune", "--older-than", "0s", "--force"]);
+    assert!(
+        ran.says("it looks after 3 real resources") && ran.says("2 workflows forgotten"),
+        "{}",
+        ran.text()
+    );
+    assert_eq!(json(&env, &["stack", "list"]).as_array().unwrap().len(), 2);
+    env.expect(0, &["undo"]);
+    env.expect(0, &["undo"]);
+    assert_eq!(json(&env, &["stack", "list"]).as_array().unwrap().len(), 4);
+    env.expect(2, &["state", "workflow", "prune", "--older-than", "soon"]);
+}
+
+#[test]
+fn tags_are_those_of_the_stack() {
+    let env = ran_site();
+    env.expect(0, &["state", "workflow", "tags", "add", "site", "production"]);
+    env.expect(0, &["state", "workflow", "tags", "list", "site"]);
+    assert_eq!(
+        json(&env, &["stack", "tags", "list", "site"]),
+        json!([{"tag": "production", "version": null}])
+    );
+    assert_eq!(json(&env, &["state", "workflow", "show", "site"])["tags"], json!(["production"]));
+    env.expect(0, &["state", "workflow", "tags", "remove", "site", "production"]);
+    assert_eq!(json(&env, &["stack", "tags", "list", "site"]), json!([]));
+}
+
+#[test]
+fn an_export_holds_everything_and_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = three_versions();
+    env.expect(0, &["state", "workflow", "tags", "add", "site", "production"]);
+    env.expect(0, &["state", "workflow", "export", "site", "site.json"]);
+    let mode = std::fs::metadata(env.path("site.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let document: Value = serde_json::from_str(&env.read("site.json")).unwrap();
+    assert_eq!(document["state"]["name"], "site");
+    assert_eq!(document["versions"].as_array().unwrap().len(), 3);
+    assert_eq!(document["tags"], json!(["production"]));
+    assert_eq!(document["exported_by"], "tester");
+    assert_eq!(document["stack"]["resources"].as_array().unwrap().len(), 2);
+    env.expect(1, &["state", "workflow", "export", "site", "/proc/nowhere/x.json"]);
+}
+
+#[test]
+fn odd_names_are_shown_safely() {
+    let env = env();
+    env.write("odd.sloth", r#"task("t", { run = function()
+        stack.register_resource({ type = "vm", name = "a\27[31m\n\"🦥\"", module = "m", properties = { x = "\27[2J" } })
+        stack.set_output("o\n1", "a\27[31mb")
+    end })"#);
+    env.expect(0, &["run", "odd.sloth", "--stack", "o\"d🦥 ..%s"]);
+    for verb in ["show", "resources", "outputs", "versions"] {
+        let ran = env.expect(0, &["state", "workflow", verb, "o\"d🦥 ..%s"]);
+        assert!(!ran.stdout.contains('\u{1b}'), "{verb}: {}", ran.text());
+    }
+    for name in ["../x", "a\nb", "\u{1b}[31m", "", "🦥", "-v5", "@"] {
+        let ran = env.run(&["state", "workflow", "show", "--", name]);
+        assert!(ran.code == 7 || ran.code == 2, "{name:?}: {}", ran.text());
+        assert!(!ran.stderr.contains('\u{1b}') && !ran.says("panicked"), "{name:?}: {}", ran.text());
+    }
+}
