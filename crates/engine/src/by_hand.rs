@@ -8,6 +8,7 @@ use sloth_core::body::{Registered, Registration};
 use sloth_core::change::{Action, Change, Reason};
 use sloth_core::clock::Timestamp;
 use sloth_core::desired::Desired;
+use sloth_core::diff::Diff;
 use sloth_core::drift::{DriftStatus, Finding, Resolution};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::output::Output;
@@ -94,17 +95,19 @@ pub fn edit(ctx: &Context, stack: &str, edit: Edit) -> Result<Option<Version>, E
     Ok(txn.commit(Seal::Version(note, OperationRecord::default()))?.version)
 }
 
+/// Refuses an address that nobody could type as it is printed; the error says so.
+pub(crate) fn can_be_typed(address: &Address) -> Result<(), String> {
+    let text = address.to_string();
+    match text.parse::<Address>() {
+        Ok(read) if read == *address => Ok(()),
+        _ => Err(format!("`{text}` cannot be the address of a resource; nothing was changed")),
+    }
+}
+
 /// What a registration wishes, with an address that can be typed.
 fn wish(entry: Registration) -> Result<Desired, EngineError> {
     let address = Address::local(entry.kind, entry.name);
-    let text = address.to_string();
-    match text.parse::<Address>() {
-        Ok(read) if read == address => {}
-        _ => {
-            let why = format!("`{text}` cannot be the address of a resource; nothing was changed");
-            return Err(EngineError::Refused(why));
-        }
-    }
+    can_be_typed(&address).map_err(EngineError::Refused)?;
     let mut options = entry.options;
     options.depends_on = entry.dependencies;
     Ok(Desired {
@@ -116,6 +119,19 @@ fn wish(entry: Registration) -> Result<Desired, EngineError> {
         options,
         span: None,
     })
+}
+
+/// The record of a resource that somebody else looks after, as it is for the first time; `error` says why it failed.
+///
+/// # Errors
+/// Kind and name make no address.
+pub fn recorded(entry: Registration, error: Option<String>, now: Timestamp) -> Result<Recorded, EngineError> {
+    let applied = entry.applied;
+    let desired = wish(entry)?;
+    let booked = book(&desired, None, applied, "", now).map_err(EngineError::Refused)?;
+    let (_, _, recorded) = booked.ok_or_else(|| EngineError::Refused("nothing was registered".to_owned()))?;
+    let condition = if error.is_some() { Condition::Failed } else { recorded.condition };
+    Ok(Recorded { error, condition, ..recorded })
 }
 
 /// What registering a resource comes to: the verdict, the change, and the new record; `None` when it is so already.
@@ -143,7 +159,7 @@ pub(crate) fn book(
     }
     let nothing = Value::Object(Map::new());
     let before = known.and_then(|k| k.state.as_ref()).unwrap_or(&nothing);
-    let diff = stacks::attribute_diff(before, &desired.spec);
+    let diff = Diff::between(before, &desired.spec);
     let (verdict, change) = match known {
         None => (Registered::Created, Change::new(Action::Create, Reason::New, diff)),
         Some(_) => {
@@ -200,7 +216,7 @@ pub fn report(
         return Err(EngineError::Refused(why));
     }
     let expected = expected.or_else(|| recorded.state.clone()).unwrap_or(Value::Null);
-    let diff = stacks::attribute_diff(&actual, &expected);
+    let diff = Diff::between(&actual, &expected);
     let drifted = !diff.is_empty();
     let secret = recorded.options.sensitive;
     let finding = Finding {

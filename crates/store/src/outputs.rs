@@ -1,12 +1,12 @@
 //! Outputs, with the same history by row as resources.
 
-use rusqlite::{OptionalExtension as _, params};
 use sloth_core::id::StackId;
 use sloth_core::output::Output;
 use sloth_core::store::{ReadOutputs, StoreError, VersionAt, WriteOutputs};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Part, Scope, Session};
+use crate::sql::{OptionalExtension as _, params};
 use crate::versions::output_body;
 
 const LIST_NEWEST: &str = "SELECT body FROM output_rows WHERE stack = ?1 ORDER BY name";
@@ -27,9 +27,11 @@ const ENDED_NOW: &str =
     "SELECT EXISTS (SELECT 1 FROM output_history WHERE stack = ?1 AND to_version = ?2 AND name = ?3)";
 const ENDED_SAME: &str = "SELECT EXISTS (SELECT 1 FROM output_history \
                           WHERE stack = ?1 AND to_version = ?2 AND name = ?3 AND digest = ?4)";
-const BRING_BACK: &str = "INSERT OR REPLACE INTO output_rows (stack, name, from_version, digest, body) \
+const BRING_BACK: &str = "INSERT INTO output_rows (stack, name, from_version, digest, body) \
                           SELECT stack, name, from_version, digest, body FROM output_history \
-                            WHERE stack = ?1 AND to_version = ?2 AND name = ?3";
+                            WHERE stack = ?1 AND to_version = ?2 AND name = ?3 \
+                          ON CONFLICT (stack, name) DO UPDATE SET from_version = excluded.from_version, \
+                            digest = excluded.digest, body = excluded.body";
 const UNEND: &str = "DELETE FROM output_history WHERE stack = ?1 AND to_version = ?2 AND name = ?3";
 
 impl Session<'_> {

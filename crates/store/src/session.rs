@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use sloth_core::digest::Digest;
 use sloth_core::id::{EventId, OperationId, StackId};
 use sloth_core::lease::Fence;
@@ -13,6 +12,7 @@ use sloth_core::store::{
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
+use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::sqlite::{Lent, Reader, Shared};
 use crate::{mark, operations, retention, versions};
 
@@ -69,8 +69,8 @@ pub struct Writing {
     pub intent: Intent,
     /// The stack of the intent.
     pub stack: Option<StackRow>,
-    /// Stacks made by this transaction.
-    pub made: Vec<(StackId, String)>,
+    /// Stacks made by this transaction: name and head.
+    pub made: Vec<(StackId, String, Version)>,
     pub changes: Changes,
     /// Next sequence number of events, by stack number.
     pub event_seqs: HashMap<i64, u64>,
@@ -119,7 +119,7 @@ const STACK_ROW: &str =
     "SELECT num, name, head, head_hash, pending, resource_count FROM stacks WHERE id = ?1";
 
 /// Reads what the store knows about a stack.
-pub fn stack_row(conn: &Connection, id: &StackId) -> Outcome<Option<StackRow>> {
+pub fn stack_row(conn: Connection<'_>, id: &StackId) -> Outcome<Option<StackRow>> {
     let row = conn
         .prepare_cached(STACK_ROW)?
         .query_row([id.as_str()], |row| {
@@ -155,9 +155,7 @@ impl<'s> Session<'s> {
     pub fn view(shared: &'s Shared) -> Outcome<Self> {
         let reader = shared.reader()?;
         let conn = reader.conn();
-        conn.prepare_cached("BEGIN")?.execute([])?;
-        // The picture is taken by the first read, so that is done here.
-        conn.prepare_cached("PRAGMA user_version")?.query_row([], |_| Ok(()))?;
+        conn.begin_view()?;
         Ok(Self { shared, link: Link::Read(Some(reader)), writing: None, known: RefCell::default() })
     }
 
@@ -183,7 +181,7 @@ impl<'s> Session<'s> {
     }
 
     /// The connection to ask.
-    pub fn conn(&self) -> Outcome<&Connection> {
+    pub fn conn(&self) -> Outcome<Connection<'_>> {
         match &self.link {
             Link::Read(Some(reader)) => Ok(reader.conn()),
             Link::Read(None) => Err(Failure::bad("the view has ended")),
@@ -193,7 +191,7 @@ impl<'s> Session<'s> {
 
     /// The connection to change and the state of the transaction. A transaction that SQLite has ended by itself, as it
     /// does when the disk is full, accepts nothing more.
-    pub fn change(&mut self) -> Outcome<(&Connection, &mut Writing, &Shared)> {
+    pub fn change(&mut self) -> Outcome<(Connection<'_>, &mut Writing, &Shared)> {
         let shared = self.shared;
         match (&self.link, self.writing.as_mut()) {
             (Link::Write(lent), Some(writing)) => {
@@ -208,7 +206,7 @@ impl<'s> Session<'s> {
     }
 
     /// The stack a transaction is about.
-    pub fn target(&mut self) -> Outcome<(&Connection, &mut Writing, StackRow)> {
+    pub fn target(&mut self) -> Outcome<(Connection<'_>, &mut Writing, StackRow)> {
         let (conn, writing, _) = self.change()?;
         match writing.stack.clone() {
             Some(stack) => Ok((conn, writing, stack)),
@@ -220,7 +218,7 @@ impl<'s> Session<'s> {
     pub fn require_hold(&self, id: &StackId) -> Outcome<()> {
         let held = self.writing.as_ref().is_some_and(|w| {
             w.intent.stack.as_ref().is_some_and(|(held, ..)| held == id)
-                || w.made.iter().any(|(made, _)| made == id)
+                || w.made.iter().any(|(made, ..)| made == id)
         });
         if held {
             Ok(())
@@ -340,7 +338,12 @@ fn outcome_after_failure(shared: &Shared, seq: u64, id: &OperationId, error: Sto
 }
 
 /// Does everything a commit does, short of making it so.
-fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) -> Result<Sealed, CommitError> {
+fn prepare(
+    shared: &Shared,
+    conn: Connection<'_>,
+    writing: &Writing,
+    seal: Seal,
+) -> Result<Sealed, CommitError> {
     let told = |failure: Failure| CommitError::Store(shared.tell(failure));
     let mut version = None;
     let (note, record) = match seal {
@@ -355,7 +358,8 @@ fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) ->
         let moved = match &note {
             Some(note) => {
                 let changes = versions::all_changes(conn, stack, &writing.changes).map_err(told)?;
-                let made = versions::make(shared, conn, writing, stack, id, &changes, note).map_err(told)?;
+                let made =
+                    versions::make(conn, writing, stack, id, &changes, note, shared.now()).map_err(told)?;
                 version = made.version;
                 move_head(conn, stack, &made, lock.as_str(), *fence).map_err(told)?
             }
@@ -394,7 +398,7 @@ fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) ->
 
 /// The fence, inside of the write: whoever does not hold the newest lease changes nothing.
 fn move_head(
-    conn: &Connection,
+    conn: Connection<'_>,
     stack: &StackRow,
     made: &versions::Made,
     lock: &str,
@@ -418,17 +422,17 @@ fn move_head(
 
 fn log(
     shared: &Shared,
-    conn: &Connection,
+    conn: Connection<'_>,
     writing: &Writing,
     version: Option<Version>,
     record: OperationRecord,
 ) -> Outcome<(u64, OperationId, Digest)> {
-    let about = match (&writing.intent.stack, &writing.stack, writing.made.first()) {
+    let about = match (&writing.intent.stack, &writing.stack, writing.made.as_slice()) {
         (Some((id, ..)), Some(stack), _) => {
             let after = version.unwrap_or(Version(stack.head));
             Some((id.as_str().to_owned(), stack.name.clone(), Some(Version(stack.head)), after))
         }
-        (_, _, Some((id, name))) => Some((id.as_str().to_owned(), name.clone(), None, Version::ZERO)),
+        (_, _, [(id, name, head)]) => Some((id.as_str().to_owned(), name.clone(), None, *head)),
         _ => None,
     };
     operations::append(

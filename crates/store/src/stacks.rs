@@ -1,16 +1,24 @@
 //! Stacks.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::collections::{BTreeMap, BTreeSet};
+
 use sloth_core::clock::Timestamp;
+use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
+use sloth_core::past::Past;
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::stack::{Stack, StackStatus};
-use sloth_core::store::{ReadStacks, StackMatch, StoreError, WriteStacks};
+use sloth_core::store::{
+    ReadStacks, StackMatch, StoreError, WriteDrift as _, WriteOutputs as _, WriteRuns as _, WriteStacks,
+};
 use sloth_core::value::{Map, canonical, to_value};
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
-use crate::session::Session;
+use crate::session::{Net, Session, StackRow};
+use crate::sql::{self, And, Connection, OptionalExtension as _, Row, params};
 use crate::sum::Sum;
+use crate::versions;
 
 const COLUMNS: &str = "id, name, description, version, status, head, workflow_file, configuration, metadata, \
                        created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
@@ -75,19 +83,21 @@ pub fn sum(stack: &Stack) -> i64 {
 }
 
 /// All stacks, whether each is in the trash, and the sum it has, for checking.
-pub fn all(conn: &Connection) -> Outcome<Vec<(Stack, bool, Option<i64>)>> {
-    let mut ask = conn.prepare(&format!("SELECT {COLUMNS}, deleted_at IS NOT NULL, sum FROM stacks"))?;
+pub fn all(conn: Connection<'_>) -> Outcome<Vec<(Stack, bool, Option<i64>)>> {
+    let mut ask =
+        conn.prepare_cached(&format!("SELECT {COLUMNS}, deleted_at IS NOT NULL, sum FROM stacks"))?;
     let mut rows = ask.query([])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push((stack(row)?, row.get(17)?, row.get(18)?));
+        out.push((stack(&row)?, row.get(17)?, row.get(18)?));
     }
     Ok(out)
 }
 
-/// What is written of a stack, `?1` to `?17` of both statements. The head is moved by sealing only.
-fn write(conn: &Connection, sql: &str, stack: &Stack) -> rusqlite::Result<usize> {
-    conn.prepare_cached(sql)?.execute(params![
+/// What is written of a stack, `?1` to `?17` of both statements. The head is moved by sealing only; a new stack begins its
+/// chain with `?18`.
+fn write(conn: Connection<'_>, sql: &str, stack: &Stack, new: bool) -> sql::Result<usize> {
+    let row = params![
         stack.id.as_str(),
         stack.name,
         stack.description,
@@ -105,10 +115,12 @@ fn write(conn: &Connection, sql: &str, stack: &Stack) -> rusqlite::Result<usize>
         stack.last_error,
         stack.rolled_back_to.map(|v| v.0),
         sum(stack),
-    ])
+    ];
+    let mut put = conn.prepare_cached(sql)?;
+    if new { put.execute(And(row, Digest::ZERO.as_bytes())) } else { put.execute(row) }
 }
 
-fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
+fn taken(name: &str) -> impl FnOnce(sql::Error) -> Failure {
     let name = name.to_owned();
     move |error| {
         let failure = Failure::from(error);
@@ -142,13 +154,14 @@ impl Session<'_> {
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM stacks \
-             WHERE id >= ?1 AND id < ?1 || char(1114111) AND deleted_at IS NULL ORDER BY name"
+             WHERE id >= ?1 AND id < ?2 AND deleted_at IS NULL ORDER BY name"
         );
         let mut ask = self.conn()?.prepare_cached(&sql)?;
-        let mut rows = ask.query([text])?;
+        let after = format!("{text}{}", char::MAX);
+        let mut rows = ask.query([text, &after])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(stack(row)?);
+            found.push(stack(&row)?);
         }
         Ok(match found.len() {
             0 => StackMatch::None,
@@ -163,7 +176,7 @@ impl Session<'_> {
         let mut rows = ask.query([])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(stack(row)?);
+            out.push(stack(&row)?);
         }
         Ok(out)
     }
@@ -176,9 +189,79 @@ impl Session<'_> {
         let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
                    created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
                    rolled_back_to, sum, head, head_hash, fence, pending, resource_count, detection) VALUES (?1, ?2, ?3, \
-                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, zeroblob(32), 0, 0, 0, 0)";
-        write(conn, sql, stack).map_err(taken(&stack.name))?;
-        writing.made.push((stack.id.clone(), stack.name.clone()));
+                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ?18, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
+        if write(conn, sql, stack, true)? == 0 {
+            return Err(Failure::conflict(format!("there is a stack `{}` already", stack.name)));
+        }
+        writing.made.push((stack.id.clone(), stack.name.clone(), Version::ZERO));
+        Ok(())
+    }
+
+    fn plant_stack(&mut self, past: &Past) -> Outcome<Version> {
+        if self.change()?.1.intent.stack.is_some() {
+            return Err(Failure::conflict("a stack with a history is made by a transaction of its own"));
+        }
+        let id = &past.stack.id;
+        self.insert_stack(&past.stack)?;
+        let row = self.stack(id)?.ok_or_else(|| missing(id))?;
+        // Nobody else can see the stack yet, so its rows are written as if it were held.
+        self.change()?.1.stack = Some(row);
+        let planted = self.grow(past);
+        let (conn, writing, _) = self.change()?;
+        writing.changes.clear();
+        let row = writing.stack.take();
+        planted?;
+        let row = row.ok_or_else(|| missing(id))?;
+        let sql = "UPDATE stacks SET head = ?1, head_hash = ?2, resource_count = ?3 WHERE num = ?4";
+        conn.prepare_cached(sql)?.execute(params![row.head, row.head_hash.as_bytes(), row.count, row.num])?;
+        let head = Version(row.head);
+        if let Some(made) = writing.made.iter_mut().find(|(made, ..)| made == id) {
+            made.2 = head;
+        }
+        Ok(head)
+    }
+
+    /// Writes the history of the stack that the transaction pretends to hold, and moves its head along.
+    fn grow(&mut self, past: &Past) -> Outcome<()> {
+        let (mut addresses, mut names) = (BTreeMap::new(), BTreeSet::new());
+        for version in &past.versions {
+            let (mut here, mut outputs) = (BTreeMap::new(), BTreeSet::new());
+            for recorded in &version.resources {
+                self.put_resource(&RecordedBody::of(recorded))?;
+                here.insert(recorded.address.to_string(), recorded.address.clone());
+            }
+            for output in &version.outputs {
+                self.output_put(output)?;
+                outputs.insert(output.name.as_str());
+            }
+            for address in addresses.iter().filter(|(name, _)| !here.contains_key(*name)).map(|(_, a)| a) {
+                self.remove_resource(address)?;
+            }
+            for name in names.difference(&outputs) {
+                self.output_remove(name)?;
+            }
+            (addresses, names) = (here, outputs);
+            let (conn, writing, stack) = self.target()?;
+            writing.changes.retain(|_, net| *net != Net::Nothing);
+            let made = versions::make(
+                conn,
+                writing,
+                &stack,
+                &past.stack.id,
+                &writing.changes,
+                &version.note,
+                version.at,
+            )?;
+            writing.changes.clear();
+            writing.stack =
+                Some(StackRow { head: made.head, head_hash: made.hash, count: made.count, ..stack });
+        }
+        for run in &past.runs {
+            self.run_put(run)?;
+        }
+        if !past.findings.is_empty() {
+            self.drift_put(&past.stack.id, &past.findings)?;
+        }
         Ok(())
     }
 
@@ -190,7 +273,7 @@ impl Session<'_> {
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
                    rolled_back_to = ?16, \
                    sum = CASE WHEN deleted_at IS NULL THEN ?17 ELSE -1 - ?17 END WHERE id = ?1";
-        let rows = write(conn, sql, stack).map_err(taken(&stack.name))?;
+        let rows = write(conn, sql, stack, false).map_err(taken(&stack.name))?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }
 
@@ -233,6 +316,10 @@ impl ReadStacks for Session<'_> {
 impl WriteStacks for Session<'_> {
     fn stack_insert(&mut self, stack: &Stack) -> Result<(), StoreError> {
         let done = self.insert_stack(stack);
+        self.shared.told(done)
+    }
+    fn stack_plant(&mut self, past: &Past) -> Result<Version, StoreError> {
+        let done = self.plant_stack(past);
         self.shared.told(done)
     }
     fn stack_update(&mut self, stack: &Stack) -> Result<(), StoreError> {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
 use sloth_core::id::{RunId, StackId};
@@ -14,7 +13,7 @@ use sloth_core::version::{Snapshot, Version, VersionInfo, VersionKind, VersionNo
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Changes, Net, Part, Session, StackRow, Writing, digest_of};
-use crate::sqlite::Shared;
+use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 
 /// What a commit does to the head of a stack.
 pub struct Made {
@@ -27,7 +26,11 @@ pub struct Made {
 }
 
 /// Changes of the pending version, those of earlier commits included.
-pub fn all_changes<'c>(conn: &Connection, stack: &StackRow, mine: &'c Changes) -> Outcome<Cow<'c, Changes>> {
+pub fn all_changes<'c>(
+    conn: Connection<'_>,
+    stack: &StackRow,
+    mine: &'c Changes,
+) -> Outcome<Cow<'c, Changes>> {
     if !stack.pending && mine.values().all(|net| *net != Net::Nothing) {
         return Ok(Cow::Borrowed(mine));
     }
@@ -58,7 +61,7 @@ pub fn all_changes<'c>(conn: &Connection, stack: &StackRow, mine: &'c Changes) -
 }
 
 /// Remembers the changes of a commit that seals nothing. Says whether a version is pending now.
-pub fn keep_pending(conn: &Connection, stack: &StackRow, mine: &Changes) -> Outcome<bool> {
+pub fn keep_pending(conn: Connection<'_>, stack: &StackRow, mine: &Changes) -> Outcome<bool> {
     if mine.is_empty() {
         return Ok(stack.pending);
     }
@@ -128,13 +131,13 @@ fn push_hex(text: &mut String, digest: &Digest) {
 
 /// Seals the pending version, if there is anything to seal.
 pub fn make(
-    shared: &Shared,
-    conn: &Connection,
+    conn: Connection<'_>,
     writing: &Writing,
     stack: &StackRow,
     id: &StackId,
     changes: &Changes,
     note: &VersionNote,
+    at: Timestamp,
 ) -> Outcome<Made> {
     if stack.pending {
         conn.prepare_cached("DELETE FROM pending_changes WHERE stack = ?1")?.execute([stack.num])?;
@@ -158,7 +161,7 @@ pub fn make(
     let mut info = VersionInfo {
         version: Version(next),
         kind: note.kind,
-        created_at: shared.now(),
+        created_at: at,
         created_by: note.created_by.clone().unwrap_or_else(|| writing.intent.actor.name.clone()),
         description: note.description.clone(),
         run: note.run.clone(),
@@ -178,7 +181,7 @@ pub fn make(
     Ok(Made { version: Some(Version(next)), head: next, hash: info.hash, pending: false, count })
 }
 
-fn insert(conn: &Connection, stack: i64, info: &VersionInfo) -> Outcome<()> {
+fn insert(conn: Connection<'_>, stack: i64, info: &VersionInfo) -> Outcome<()> {
     let sql = "INSERT INTO versions (stack, version, kind, created_at, created_by, description, run, successful, \
                written, removed, prev_hash, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     conn.prepare_cached(sql)?.execute(params![
@@ -221,8 +224,8 @@ fn info(row: &Row<'_>) -> Outcome<VersionInfo> {
 }
 
 /// The numbers of those that were not removed.
-pub fn kept(conn: &Connection) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
-    let mut ask = conn.prepare("SELECT stack, version FROM versions WHERE removed_at IS NULL")?;
+pub fn kept(conn: Connection<'_>) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
+    let mut ask = conn.prepare_cached("SELECT stack, version FROM versions WHERE removed_at IS NULL")?;
     let mut rows = ask.query([])?;
     let mut out: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -232,13 +235,13 @@ pub fn kept(conn: &Connection) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
 }
 
 /// The history of a stack, oldest first, with what was removed, for checking.
-pub fn all(conn: &Connection, stack: i64) -> Outcome<Vec<VersionInfo>> {
+pub fn all(conn: Connection<'_>, stack: i64) -> Outcome<Vec<VersionInfo>> {
     let sql = format!("SELECT {COLUMNS} FROM versions WHERE stack = ?1 ORDER BY version");
     let mut ask = conn.prepare_cached(&sql)?;
     let mut rows = ask.query([stack])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push(info(row)?);
+        out.push(info(&row)?);
     }
     Ok(out)
 }
@@ -246,7 +249,7 @@ pub fn all(conn: &Connection, stack: i64) -> Outcome<Vec<VersionInfo>> {
 impl Session<'_> {
     fn list_versions(&self, stack: &StackId, limit: u64) -> Outcome<Vec<VersionInfo>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
-        let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
+        let limit = sql::limit(limit);
         let sql = format!(
             "SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND removed_at IS NULL \
                            ORDER BY version DESC LIMIT ?2"
@@ -255,7 +258,7 @@ impl Session<'_> {
         let mut rows = ask.query(params![stack.num, limit])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(info(row)?);
+            out.push(info(&row)?);
         }
         Ok(out)
     }

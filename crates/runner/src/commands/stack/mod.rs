@@ -11,6 +11,7 @@ pub mod history;
 pub mod import;
 pub mod list;
 pub mod lock;
+pub mod migrate;
 pub mod new;
 pub mod output;
 pub mod rename;
@@ -42,19 +43,21 @@ pub enum Command {
     Drift(drift::Args),
     /// List the events of a stack, oldest first
     Events(events::Args),
-    /// Write a stack as JSON, for `stack import`
+    /// Write a stack as JSON, for `stack import` or for Terraform
     Export(export::Args),
     /// Remove old versions for good, and what nobody needs after them
     Gc(gc::Args),
     /// List the runs of a stack
     History(history::Args),
-    /// Make a stack of what `stack export` wrote
+    /// Make a stack of what `stack export` wrote, or of another program's state
     Import(import::Args),
     /// List all stacks
     List(list::Args),
     /// Keep others out of a stack
     #[command(subcommand)]
     Lock(Lazy<lock::Command>),
+    /// Take over the databases of the Go program
+    Migrate(migrate::Args),
     /// Make a stack
     #[command(visible_alias = "create")]
     New(new::Args),
@@ -97,6 +100,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Lock(Lazy(command)) => lock::dispatch(app, command),
+        Command::Migrate(args) => migrate::run(app, args),
         Command::New(args) => new::run(app, args),
         Command::Output(args) => output::run(app, args),
         Command::Rename(args) => rename::run(app, args),
