@@ -278,11 +278,16 @@ pub trait Scope: Send + Sync {
     /// # Errors
     /// The store failed.
     fn output_get(&self, name: &str) -> Result<Option<Output>, CallError>;
-    /// Reads an output of another stack.
+    /// Reads an output of another stack, which makes that stack one this one needs.
     ///
     /// # Errors
     /// The stack does not exist, or the store failed.
     fn output_of(&self, stack: &str, name: &str) -> Result<Option<Output>, CallError>;
+    /// Declares that this stack needs another one.
+    ///
+    /// # Errors
+    /// The stack does not exist or needs this one, or the store failed.
+    fn depends_on(&self, stack: &str) -> Result<(), CallError>;
     /// The record of a resource of this stack as of now. Matches `address.kind() == kind` and `address.id() == name`
     /// on the scope's host.
     ///

@@ -106,6 +106,28 @@ impl Dependencies {
         found
     }
 
+    /// From edges that are known already, each list without the same end twice. An edge back to itself is told apart.
+    #[must_use]
+    pub fn of_edges(needs: Vec<Vec<Edge>>) -> Self {
+        let mut found = Self {
+            needed_by: vec![Vec::new(); needs.len()],
+            needs: vec![Vec::new(); needs.len()],
+            missing: Vec::new(),
+            own: BTreeSet::new(),
+        };
+        for (at, edges) in needs.into_iter().enumerate() {
+            for edge in edges {
+                if edge.to == at {
+                    found.own.insert(at);
+                } else {
+                    found.needs[at].push(edge);
+                    found.needed_by[edge.to].push(Edge { to: at, kind: edge.kind });
+                }
+            }
+        }
+        found
+    }
+
     /// Number of resources.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -242,6 +264,15 @@ impl Dependencies {
             }
         }
         all
+    }
+
+    /// A shortest way from a resource back to itself.
+    #[must_use]
+    pub fn circle_through(&self, at: usize) -> Option<Circle> {
+        if self.own.contains(&at) {
+            return Some(Circle(vec![at, at]));
+        }
+        self.way_back(at, &self.knots().of).map(Circle)
     }
 
     /// The edge between two resources.

@@ -45,6 +45,7 @@ pub mod span;
 pub mod stack;
 pub mod store;
 pub mod suggest;
+pub mod upstream;
 pub mod validation;
 pub mod value;
 pub mod value_entry;

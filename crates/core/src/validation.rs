@@ -8,6 +8,7 @@ use crate::lease::{LeaseInfo, LeaseKind};
 use crate::recorded::{Condition, Recorded};
 use crate::stack::{Stack, StackStatus, check_name};
 use crate::store::{CheckFinding, PendingHandler};
+use crate::upstream::Stale;
 
 /// How bad a finding is, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -182,6 +183,36 @@ pub fn dependencies(records: &[Recorded]) -> Vec<Finding> {
     circles.chain(missing).collect()
 }
 
+/// Circles this stack is in, stacks it needs that are gone, and what it read that is not so any more. `circle` is the way
+/// back to it.
+#[must_use]
+pub fn upstreams(stack: &Stack, circle: Option<&[String]>, stale: &[Stale]) -> Vec<Finding> {
+    let about = (Topic::Stack, stack.name.as_str());
+    let circle = circle.map(|path| {
+        Finding::new(
+            Severity::Error,
+            "stack-circle",
+            about,
+            format!("stacks depend on each other in a circle: {}", path.join(" → ")),
+            "take one of these dependencies out of its workflow, and run it again",
+        )
+    });
+    let stale = stale.iter().map(|stale| {
+        let (again, what) = (format!("run it again: `sloth-runner run {}`", stack.name), stale.sentence());
+        match stale.output {
+            Some(_) => Finding::new(Severity::Warning, "stack-stale", about, what, again),
+            None => Finding::new(
+                Severity::Error,
+                "upstream-missing",
+                about,
+                format!("{what}, and stack `{}` depends on it", stack.name),
+                format!("bring `{}` back, or take it out of the workflow and {again}", stale.upstream),
+            ),
+        }
+    });
+    circle.into_iter().chain(stale).collect()
+}
+
 /// Resources on hosts nobody knows.
 #[must_use]
 pub fn hosts(records: &[Recorded], known: &BTreeSet<HostName>) -> Vec<Finding> {
@@ -339,6 +370,24 @@ mod tests {
         );
         assert!(found[0].what.ends_with(": t:a → t:b → t:a"), "{}", found[0].what);
         assert!(found[1].what.contains("`t:c`"), "{}", found[1].what);
+    }
+
+    #[test]
+    fn circles_of_stacks_and_missing_upstreams_are_errors_and_stale_is_a_warning() {
+        let gone = Stale { upstream: "db".to_owned(), output: None, from: None, to: None };
+        let moved = Stale { output: Some("url".to_owned()), ..gone.clone() };
+        let path = ["web".to_owned(), "db".to_owned(), "web".to_owned()];
+        let found = upstreams(&stack("web"), Some(&path), &[gone, moved]);
+        assert_eq!(
+            codes(&found),
+            [
+                ("stack-circle", Severity::Error, "web"),
+                ("upstream-missing", Severity::Error, "web"),
+                ("stack-stale", Severity::Warning, "web")
+            ]
+        );
+        assert!(found[0].what.ends_with(": web → db → web"), "{}", found[0].what);
+        assert_eq!(upstreams(&stack("web"), None, &[]), []);
     }
 
     #[test]

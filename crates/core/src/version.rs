@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::id::RunId;
 use crate::output::Output;
 use crate::recorded::Recorded;
+use crate::upstream::Upstream;
 
 /// Number of a version; the first is 1, 0 means «nothing committed yet».
 #[derive(
@@ -136,4 +137,7 @@ pub struct Snapshot {
     pub resources: Vec<Recorded>,
     /// Outputs in name order.
     pub outputs: Vec<Output>,
+    /// Stacks it needs, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<Upstream>,
 }

@@ -38,6 +38,9 @@ pub struct WorkflowConfig {
     pub validate: bool,
     /// Look for drift before running.
     pub detect_drift: bool,
+    /// Stacks this one needs, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
     /// `fast` leaves new files to the system's own writeback.
     pub durability: Durability,
 }

@@ -28,6 +28,22 @@ pub enum EngineError {
         /// Which.
         names: Vec<String>,
     },
+    /// A stack that another one needs is not there.
+    #[error("stack `{stack}` depends on stack `{upstream}`, which does not exist; nothing was changed")]
+    NoUpstream {
+        /// The stack that was to be run.
+        stack: String,
+        /// What it needs.
+        upstream: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// Stacks that need each other.
+    #[error("stacks would depend on each other in a circle: {}; nothing was changed", path.join(" → "))]
+    StackCircle {
+        /// First and last are the same.
+        path: Vec<String>,
+    },
     /// The name is taken.
     #[error("stack `{0}` exists already")]
     StackExists(String),

@@ -669,6 +669,9 @@ pub fn carry_out(ctx: &Context, prepared: Prepared, options: &CarryOut) -> Resul
         && let Some(outputs) = found.outputs
     {
         set_outputs(&session, &outputs);
+        if let Goal::Version(version) = &goal {
+            session.upstreams_as_of(*version)?;
+        }
     }
     if first_error.is_none() && !settled.is_empty() && !ctx.stop.asked() {
         let mut txn = ctx.store.begin(session.intent(Wait::Fast))?;

@@ -15,6 +15,7 @@ use sloth_core::run::Counts;
 use sloth_core::span::Span;
 use sloth_core::store::StoreError;
 use sloth_core::store::{PendingHandler, Txn};
+use sloth_core::upstream::Upstream;
 use sloth_core::value::{Map, Value};
 
 use crate::records::Records;
@@ -41,6 +42,11 @@ pub(crate) struct Ledger {
     pub outputs_before: BTreeMap<String, Output>,
     pub output_rows: BTreeMap<String, Option<Output>>,
     pub outputs_set: BTreeSet<String>,
+    /// Stacks this run needs, as found out so far.
+    pub upstreams: BTreeMap<StackId, Upstream>,
+    /// Stacks that were needed when the run began.
+    pub upstreams_before: BTreeMap<StackId, Upstream>,
+    pub upstream_rows: BTreeMap<StackId, Option<Upstream>>,
     pub events: Vec<Event>,
     /// Contents for the content store; see [`Ledger::keep`].
     pub blobs: Vec<Blob>,
@@ -118,12 +124,14 @@ impl Ledger {
         }
     }
 
+    /// Would the next commit change what a version is made of?
+    pub fn changes_content(&self) -> bool {
+        !(self.rows.is_empty() && self.output_rows.is_empty() && self.upstream_rows.is_empty())
+    }
+
     /// Is there anything the next commit would write?
     pub fn has_rows(&self) -> bool {
-        !(self.rows.is_empty()
-            && self.output_rows.is_empty()
-            && self.handlers_new.is_empty()
-            && self.handlers_done.is_empty())
+        self.changes_content() || !self.handlers_new.is_empty() || !self.handlers_done.is_empty()
     }
 
     /// The journal may forget everything up to this step once what was written is committed.
@@ -133,7 +141,7 @@ impl Ledger {
 
     /// Moves everything that is due into a transaction.
     pub fn write(&mut self, txn: &mut dyn Txn, stack: &StackId) -> Result<(), StoreError> {
-        self.wrote |= !self.rows.is_empty() || !self.output_rows.is_empty();
+        self.wrote |= self.changes_content();
         for (address, row) in std::mem::take(&mut self.rows) {
             match row {
                 Some(body) => txn.resource_put_body(&body)?,
@@ -147,6 +155,14 @@ impl Ledger {
                 Some(output) => txn.output_put(&output)?,
                 None => {
                     txn.output_remove(&name)?;
+                }
+            }
+        }
+        for (id, row) in std::mem::take(&mut self.upstream_rows) {
+            match row {
+                Some(upstream) => txn.upstream_put(&upstream)?,
+                None => {
+                    txn.upstream_remove(&id)?;
                 }
             }
         }

@@ -21,6 +21,7 @@ pub mod scope;
 pub mod stacks;
 pub mod tags;
 pub mod transfer;
+pub mod upstreams;
 pub mod validate;
 pub mod values;
 

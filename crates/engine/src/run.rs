@@ -105,6 +105,7 @@ fn drive(
         );
         ctx.notice(Severity::Warning, &text);
     }
+    crate::upstreams::declared_are_there(&*ctx.store.view()?, &stack, &workflow)?;
     let operation = if saved.is_some() { "apply" } else { "run" };
     let (mut session, recovered) = if request.planning {
         (Session::plan(ctx, stack, "plan")?, Vec::new())
@@ -133,6 +134,17 @@ fn drive(
         finish_untouched(&session, &error)?;
         return Err(error);
     }
+    if let Err(error) = session.declare_upstreams(&workflow) {
+        // They were there a moment ago.
+        let error = EngineError::Refused(error.to_string());
+        if !request.planning {
+            finish_untouched(&session, &error)?;
+        }
+        return Err(error);
+    }
+    if request.planning {
+        tell_stale(&session)?;
+    }
     session.scope = request.scope.clone();
     session.ledger().keep_performed = workflow.config.on_failure == OnFailure::Rollback;
     session.guard = saved.map(|plan| Guarded::new(&plan.steps));
@@ -150,7 +162,8 @@ fn drive(
     }
     let interrupted = ctx.stop.asked();
     let mut orphans = Vec::new();
-    if ending.complete && !request.scope.is_partial() && !interrupted {
+    let whole = ending.complete && !request.scope.is_partial() && !interrupted;
+    if whole {
         let prune = request.prune.unwrap_or(workflow.config.prune);
         orphans = leave_or_prune(&session, prune, &mut ending);
     }
@@ -162,6 +175,7 @@ fn drive(
     if request.planning {
         return Ok(plan_report(&session, &workflow, request, ending, orphans, known));
     }
+    session.settle_upstreams(whole && !ending.failed);
     close(&session, &workflow, ending, orphans, undone, recovered, interrupted)
 }
 
@@ -193,6 +207,15 @@ fn tell_drift(session: &Session) -> Result<(), EngineError> {
     drifted.sort_unstable();
     for line in drifted {
         session.ctx.notice(Severity::Warning, &format!("changed outside since the last run: {line}"));
+    }
+    Ok(())
+}
+
+/// What the stack was made with and is not so any more.
+fn tell_stale(session: &Session) -> Result<(), EngineError> {
+    for stale in crate::upstreams::stale(&*session.ctx.store.view()?, &session.stack_id)? {
+        let text = format!("stack `{}` is stale: {}", session.stack().name, stale.sentence());
+        session.ctx.notice(Severity::Warning, &text);
     }
     Ok(())
 }

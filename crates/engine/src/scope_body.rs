@@ -21,12 +21,11 @@ use sloth_core::plan::PlanStep;
 use sloth_core::recorded::{Condition, REGISTERED, Recorded};
 use sloth_core::sink::Signal;
 use sloth_core::stack::Stack;
-use sloth_core::store::{StackMatch, VersionAt};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
 
 use crate::perform::{Leave, Work};
-use crate::session::{Session, store_failed};
+use crate::session::Session;
 use crate::values;
 
 /// Key in the wish of a custom resource whose probe and effects are functions.
@@ -252,20 +251,10 @@ impl Scope for UnitScope {
         Ok(self.session.ledger().outputs.get(name).cloned())
     }
     fn output_of(&self, stack: &str, name: &str) -> Result<Option<Output>, CallError> {
-        let view = self.session.view()?;
-        match view.stack_find(stack).map_err(|e| store_failed(&e))? {
-            StackMatch::One(found) => {
-                let outputs = view.output_list(&found.id, VersionAt::Head).map_err(|e| store_failed(&e))?;
-                Ok(outputs.into_iter().find(|o| o.name == name))
-            }
-            StackMatch::None => {
-                Err(CallError::Refused(format!("there is no stack `{stack}` to read outputs of")))
-            }
-            StackMatch::Many(names) => Err(CallError::Refused(format!(
-                "`{stack}` could be any of these stacks: {}",
-                names.join(", ")
-            ))),
-        }
+        self.session.upstream_output(stack, name)
+    }
+    fn depends_on(&self, stack: &str) -> Result<(), CallError> {
+        self.session.upstream_declared(stack)
     }
 
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {

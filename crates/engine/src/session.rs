@@ -117,6 +117,11 @@ impl Session {
         ledger.outputs =
             view.output_list(&stack.id, VersionAt::Head)?.into_iter().map(|o| (o.name.clone(), o)).collect();
         ledger.outputs_before = ledger.outputs.clone();
+        ledger.upstreams_before = view
+            .upstream_list(&stack.id, VersionAt::Head)?
+            .into_iter()
+            .map(|upstream| (upstream.id.clone(), upstream))
+            .collect();
         ledger.handlers = view.handler_list(&stack.id)?;
         let others = view.stack_list()?.iter().any(|s| s.id != stack.id);
         drop(view);
@@ -396,7 +401,7 @@ impl Session {
     /// Has this run written rows, or is it about to?
     pub fn wrote_rows(&self) -> bool {
         let ledger = self.ledger();
-        ledger.wrote || !ledger.rows.is_empty() || !ledger.output_rows.is_empty()
+        ledger.wrote || ledger.changes_content()
     }
 
     /// A view, with store errors in the terms of user code.

@@ -7,12 +7,13 @@ use sloth_core::kind::Catalog;
 use sloth_core::lease::LeaseKind;
 use sloth_core::recorded::Recorded;
 use sloth_core::stack::Stack;
-use sloth_core::store::{Store, StoreError, VersionAt};
+use sloth_core::store::{Store, StoreError, VersionAt, View};
 use sloth_core::validation::{self, Finding, Severity, Topic};
 
 use crate::error::EngineError;
 use crate::resume::open_steps_in;
 use crate::scope_body::FUNCTIONS;
+use crate::upstreams::{self, StackGraph};
 
 /// What records are measured by.
 #[derive(Clone, Copy)]
@@ -76,10 +77,20 @@ pub fn stack(measure: Measure<'_>, stack: &Stack) -> Result<StackFindings, Engin
         Err(other) => return Err(other.into()),
     };
     findings.extend(validation::dependencies(&records));
+    findings.extend(between_stacks(&*view, stack)?);
     findings.extend(validation::hosts(&records, measure.hosts));
     findings.extend(types(measure.catalog, stack, &records));
     findings.extend(validation::conditions(stack, &records));
     Ok(StackFindings { resources: records.len(), findings })
+}
+
+/// What it needs of other stacks.
+fn between_stacks(view: &dyn View, stack: &Stack) -> Result<Vec<Finding>, EngineError> {
+    let stale = upstreams::stale(view, &stack.id)?;
+    let all = StackGraph::load(view)?;
+    let circle = all.find(&stack.name).and_then(|at| all.graph.circle_through(at));
+    let path = circle.map(|circle| circle.0.iter().map(|&at| all.names[at].clone()).collect::<Vec<_>>());
+    Ok(validation::upstreams(stack, path.as_deref(), &stale))
 }
 
 /// The records of a stack as a whole cannot be read.

@@ -447,6 +447,7 @@ fn config(fields: &Table) -> mlua::Result<WorkflowConfig> {
         prune: flag("prune")?,
         validate: flag("validate")?,
         detect_drift: flag("detect_drift")?,
+        depends_on: fields.raw_get::<Option<Vec<String>>>("depends_on")?.unwrap_or_default(),
         durability: if fields.raw_get::<Option<String>>("durability")?.as_deref() == Some("fast") {
             Durability::Fast
         } else {

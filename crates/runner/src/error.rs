@@ -229,6 +229,14 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
             Exit::NotFound,
             did_you_mean(nearest.as_ref()).or_else(|| Some("see `sloth-runner stack list`".to_owned())),
         ),
+        EngineError::NoUpstream { nearest, upstream, .. } => (
+            Exit::NotFound,
+            did_you_mean(nearest.as_ref())
+                .or_else(|| Some(format!("run the workflow of `{upstream}` first"))),
+        ),
+        EngineError::StackCircle { .. } => {
+            (Exit::Invalid, Some("take one of these out of `depends_on` in its workflow".to_owned()))
+        }
         EngineError::NoSuchResource { nearest, .. }
         | EngineError::NoSuchAttribute { nearest, .. }
         | EngineError::NoSuchTask { nearest, .. } => (Exit::NotFound, did_you_mean(nearest.as_ref())),

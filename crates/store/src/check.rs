@@ -302,22 +302,31 @@ fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
         }
     }
     drop(each);
-    let mut ask = conn.prepare_cached(
-        "SELECT name, digest, body, 1, stack, from_version, from_version + 1 FROM output_rows \
-         UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM output_history",
-    )?;
-    let mut each = ask.query([])?;
-    while let Some(row) = each.next()? {
-        let name: String = row.get(0)?;
-        let text: String = row.get(2)?;
-        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
-            continue;
-        }
-        if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
-            found.severe("row-damaged", format!("the output `{name}` is not what was written"));
+    for (what, sql) in [
+        (
+            "output",
+            "SELECT name, digest, body, 1, stack, from_version, from_version + 1 FROM output_rows \
+             UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM output_history",
+        ),
+        (
+            "dependency on the stack with id",
+            "SELECT name, digest, body, 1, stack, from_version, from_version + 1 FROM upstream_rows \
+             UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM upstream_history",
+        ),
+    ] {
+        let mut ask = conn.prepare_cached(sql)?;
+        let mut each = ask.query([])?;
+        while let Some(row) = each.next()? {
+            let name: String = row.get(0)?;
+            let text: String = row.get(2)?;
+            if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
+                continue;
+            }
+            if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
+                found.severe("row-damaged", format!("the {what} `{name}` is not what was written"));
+            }
         }
     }
-    drop(each);
     for (stack, trashed, sum) in stacks::all(conn)? {
         let right = stacks::sum(&stack);
         let right = if trashed { -1 - right } else { right };
@@ -390,6 +399,11 @@ fn changes_by_version(conn: Connection<'_>) -> Outcome<Bodies> {
             Part::Output,
             "SELECT stack, name, digest, from_version, NULL FROM output_rows \
              UNION ALL SELECT stack, name, digest, from_version, to_version FROM output_history",
+        ),
+        (
+            Part::Upstream,
+            "SELECT stack, name, digest, from_version, NULL FROM upstream_rows \
+             UNION ALL SELECT stack, name, digest, from_version, to_version FROM upstream_history",
         ),
     ] {
         let mut ask = conn.prepare_cached(sql)?;

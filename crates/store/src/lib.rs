@@ -20,6 +20,7 @@ mod journal;
 mod leases;
 mod location;
 mod mark;
+mod named;
 mod operations;
 mod outputs;
 mod process;
@@ -33,6 +34,7 @@ mod sql;
 mod sqlite;
 mod stacks;
 mod sum;
+mod upstreams;
 mod values;
 mod versions;
 

@@ -16,10 +16,10 @@ use crate::session::{Session, StackRow};
 use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::{blobs, leases};
 
-/// What no version shows any more, of the two tables that hold what ended.
+/// What no version shows any more, of the tables that hold what ended.
 const NOT_SHOWN: &str = "stack = ?1 AND body <> '' AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.stack = ?1 \
                          AND v.removed_at IS NULL AND v.version >= from_version AND v.version < to_version)";
-const ENDED: [&str; 2] = ["resource_history", "output_history"];
+const ENDED: [&str; 3] = ["resource_history", "output_history", "upstream_history"];
 
 /// Every text in which something names contents.
 const NAMING: [&str; 9] = [

@@ -34,18 +34,24 @@ impl StackRow {
     }
 }
 
-/// The two things a version is made of.
+/// The things a version is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Output,
     Resource,
+    Upstream,
 }
 
 impl Part {
+    /// The reverse of [`Part::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Output, Self::Resource, Self::Upstream].into_iter().find(|part| part.as_str() == text)
+    }
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Output => "output",
             Self::Resource => "resource",
+            Self::Upstream => "upstream",
         }
     }
 }

@@ -8,10 +8,10 @@ use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
 use sloth_core::id::{RunId, StackId};
 use sloth_core::store::{ReadVersions, StoreError, VersionAt};
-use sloth_core::value::canonical;
 use sloth_core::version::{Snapshot, Version, VersionInfo, VersionKind, VersionNote};
 
 use crate::failure::{Failure, Outcome};
+use crate::named::{OUTPUTS, UPSTREAMS};
 use crate::session::{Changes, Net, Part, Session, StackRow, Writing, digest_of};
 use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 
@@ -40,14 +40,9 @@ pub fn all_changes<'c>(
         let mut ask = conn.prepare_cached(sql)?;
         let mut rows = ask.query([stack.num])?;
         while let Some(row) = rows.next()? {
-            let part =
-                if row.get_ref(0)?.as_str().map_err(|_| Failure::bad("a pending change has no kind"))?
-                    == Part::Output.as_str()
-                {
-                    Part::Output
-                } else {
-                    Part::Resource
-                };
+            let kind = row.get_ref(0)?.as_str().map_err(|_| Failure::bad("a pending change has no kind"))?;
+            let part = Part::parse(kind)
+                .ok_or_else(|| Failure::bad(format!("a pending change is of the unknown kind `{kind}`")))?;
             let net = match row.get::<_, Option<[u8; 32]>>(2)? {
                 Some(digest) => Net::Written(digest_of(&digest)?),
                 None => Net::Removed,
@@ -117,7 +112,14 @@ pub fn content(id: &str, info: &VersionInfo, changes: &Changes) -> Outcome<Strin
     part(&mut text, Part::Output)?;
     let _ = write!(text, "],\"run\":{}", serde_json::to_string(&info.run)?);
     let _ = write!(text, ",\"stack\":{}", serde_json::to_string(id)?);
-    let _ = write!(text, ",\"successful\":{},\"version\":{}}}", info.successful, info.version.0);
+    let _ = write!(text, ",\"successful\":{}", info.successful);
+    // Left out when empty: older programs did not know it, and their links stay what they are.
+    if changes.keys().any(|(p, _)| *p == Part::Upstream) {
+        text.push_str(",\"upstreams\":[");
+        part(&mut text, Part::Upstream)?;
+        text.push(']');
+    }
+    let _ = write!(text, ",\"version\":{}}}", info.version.0);
     Ok(text)
 }
 
@@ -293,7 +295,8 @@ impl Session<'_> {
         Ok(Some(Snapshot {
             info,
             resources: self.list_resources(stack, at)?,
-            outputs: self.list_outputs(stack, at)?,
+            outputs: self.list_named(OUTPUTS, stack, at)?,
+            upstreams: self.list_named(UPSTREAMS, stack, at)?,
         }))
     }
 
@@ -319,11 +322,4 @@ impl ReadVersions for Session<'_> {
     fn version_pending(&self, stack: &StackId) -> Result<bool, StoreError> {
         self.shared.told(self.is_pending(stack))
     }
-}
-
-/// Canonical text of an output, and its digest.
-pub fn output_body(output: &sloth_core::output::Output) -> (String, Digest) {
-    let text = canonical(&sloth_core::value::to_value(output));
-    let digest = Digest::of(text.as_bytes());
-    (text, digest)
 }

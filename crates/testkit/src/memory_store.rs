@@ -27,30 +27,52 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases,
     OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
-    ReadResources, ReadRuns, ReadStacks, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn,
-    VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns,
-    WriteStacks, WriteValues, WriteVersions,
+    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store,
+    StoreError, Txn, VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs,
+    WriteResources, WriteRuns, WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
 };
+use sloth_core::upstream::Upstream;
 use sloth_core::value::{Value, canonical, to_value};
 use sloth_core::value_entry::ValueEntry;
 use sloth_core::version::{Snapshot, Version, VersionInfo, VersionNote};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// The things a version is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Output,
+    Resource,
+    Upstream,
+}
+
 /// Contents of a stack at one point.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Content {
     resources: BTreeMap<String, Recorded>,
     outputs: BTreeMap<String, Output>,
+    upstreams: BTreeMap<String, Upstream>,
 }
 
 impl Content {
-    /// Name, whether it is a resource, and digest of everything.
-    fn digests(&self) -> BTreeMap<(bool, &str), Digest> {
-        let resources = self.resources.iter().map(|(name, r)| ((true, name.as_str()), r.digest()));
+    /// Part, name, and digest of everything.
+    fn digests(&self) -> BTreeMap<(Part, &str), Digest> {
+        let resources = self.resources.iter().map(|(name, r)| ((Part::Resource, name.as_str()), r.digest()));
+        let digest = |value: Value| Digest::of_value(&value);
         let outputs =
-            self.outputs.iter().map(|(name, o)| ((false, name.as_str()), Digest::of_value(&to_value(o))));
-        resources.chain(outputs).collect()
+            self.outputs.iter().map(|(name, o)| ((Part::Output, name.as_str()), digest(to_value(o))));
+        let upstreams =
+            self.upstreams.iter().map(|(id, u)| ((Part::Upstream, id.as_str()), digest(to_value(u))));
+        resources.chain(outputs).chain(upstreams).collect()
+    }
+    /// The text of something.
+    fn text(&self, part: Part, name: &str) -> Option<String> {
+        let value = match part {
+            Part::Resource => self.resources.get(name).map(to_value),
+            Part::Output => self.outputs.get(name).map(to_value),
+            Part::Upstream => self.upstreams.get(name).map(to_value),
+        };
+        value.map(|value| canonical(&value))
     }
 }
 
@@ -97,8 +119,8 @@ impl StackEntry {
         if written + removed == 0 && !note.always {
             return None;
         }
-        let resources = |of: &dyn Fn(&(bool, &str)) -> bool, all: &BTreeMap<(bool, &str), Digest>| {
-            all.keys().filter(|k| k.0 && of(k)).count() as u64
+        let resources = |of: &dyn Fn(&(Part, &str)) -> bool, all: &BTreeMap<(Part, &str), Digest>| {
+            all.keys().filter(|k| k.0 == Part::Resource && of(k)).count() as u64
         };
         let prev_hash = self.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
         let mut info = VersionInfo {
@@ -436,6 +458,7 @@ impl WriteStacks for Session<'_> {
             entry.newest = Content {
                 resources: version.resources.iter().map(|r| (r.address.to_string(), kept(r))).collect(),
                 outputs: version.outputs.iter().map(|o| (o.name.clone(), o.clone())).collect(),
+                upstreams: BTreeMap::new(),
             };
             entry.seal(&version.note, version.at, &actor);
         }
@@ -535,6 +558,30 @@ impl WriteOutputs for Session<'_> {
     }
 }
 
+impl ReadUpstreams for Session<'_> {
+    fn upstream_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Upstream>> {
+        Ok(self.content(stack, at)?.map(|c| c.upstreams.values().cloned().collect()).unwrap_or_default())
+    }
+    fn upstream_all(&self) -> Result<Vec<(StackId, Upstream)>> {
+        let all = self.alive().flat_map(|entry| {
+            entry.sealed().upstreams.values().map(|upstream| (entry.stack.id.clone(), upstream.clone()))
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
+        Ok(all)
+    }
+}
+
+impl WriteUpstreams for Session<'_> {
+    fn upstream_put(&mut self, upstream: &Upstream) -> Result<()> {
+        self.target()?.newest.upstreams.insert(upstream.id.to_string(), upstream.clone());
+        Ok(())
+    }
+    fn upstream_remove(&mut self, id: &StackId) -> Result<bool> {
+        Ok(self.target()?.newest.upstreams.remove(id.as_str()).is_some())
+    }
+}
+
 fn newest_first<T: Clone>(items: impl DoubleEndedIterator<Item = T>, limit: u64) -> Vec<T> {
     let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     items.rev().take(limit).collect()
@@ -564,6 +611,7 @@ impl ReadVersions for Session<'_> {
             info,
             resources: self.resource_list(stack, at)?,
             outputs: self.output_list(stack, at)?,
+            upstreams: self.upstream_list(stack, at)?,
         }))
     }
     fn version_pending(&self, stack: &StackId) -> Result<bool> {
@@ -593,29 +641,25 @@ impl WriteVersions for Session<'_> {
     }
     fn history_collect(&mut self, stack: &StackId) -> Result<Collected> {
         let entry = self.held(stack)?;
-        let kept: BTreeSet<(bool, String, Digest)> = entry
+        let kept: BTreeSet<(Part, String, Digest)> = entry
             .kept()
             .flat_map(|(_, content)| content.digests())
-            .map(|((resource, name), digest)| (resource, name.to_owned(), digest))
+            .map(|((part, name), digest)| (part, name.to_owned(), digest))
             .collect();
         let mut gone = BTreeMap::new();
         let numbers: Vec<u64> = entry.removed.iter().filter(|(_, done)| !**done).map(|(n, _)| *n).collect();
         for number in numbers {
             let at = usize::try_from(number).unwrap_or(usize::MAX);
             let Some((_, content)) = entry.history.get(at) else { continue };
-            let lost: Vec<(bool, String, Digest)> = content
+            let lost: Vec<(Part, String, Digest)> = content
                 .digests()
                 .into_iter()
-                .map(|((resource, name), digest)| (resource, name.to_owned(), digest))
+                .map(|((part, name), digest)| (part, name.to_owned(), digest))
                 .filter(|key| !kept.contains(key))
                 .collect();
             if !lost.is_empty() {
                 for key in lost {
-                    let text = match (key.0, content.resources.get(&key.1), content.outputs.get(&key.1)) {
-                        (true, Some(r), _) => canonical(&to_value(r)),
-                        (_, _, Some(o)) => canonical(&to_value(o)),
-                        _ => String::new(),
-                    };
+                    let text = content.text(key.0, &key.1).unwrap_or_default();
                     gone.insert(key, text.len() as u64);
                 }
                 entry.history[at].1 = Content::default();

@@ -32,6 +32,7 @@ use sloth_core::store::{
     CommitError, Committed, EventFilter, Intent, OperationRecord, PendingHandler, Seal, StackMatch, Store,
     StoreError, Txn, VersionAt, Wait,
 };
+use sloth_core::upstream::{Reading, Upstream};
 use sloth_core::value::{Map, Value, canonical, to_value};
 use sloth_core::value_entry::{LOCAL_SCOPE, ValueEntry};
 use sloth_core::version::{Version, VersionKind, VersionNote};
@@ -106,6 +107,7 @@ macro_rules! store_laws {
             updates_do_not_touch_head_and_fence
             values_have_revisions_and_an_end
             versions_form_a_chain
+            what_stacks_need_has_a_history
             whatever_is_removed_the_rest_stays_as_it_was
         }
     };
@@ -1067,6 +1069,50 @@ pub fn outputs_have_a_history(f: &Fixture) {
     assert_eq!(at(3), [out("a", 2)]);
     assert_eq!(view.output_list(&s.id, VersionAt::Head).unwrap(), at(3));
     assert_eq!(view.version_snapshot(&s.id, Version(2)).unwrap().unwrap().outputs, at(2));
+}
+
+/// What a stack needs of others is a part of its versions; what is pending is not told of others' stacks.
+pub fn what_stacks_need_has_a_history(f: &Fixture) {
+    let (db, db_lease) = made(f, "db");
+    let (s, lease) = made(f, "web");
+    let needs = |n: u64| Upstream {
+        id: db.id.clone(),
+        name: "db".to_owned(),
+        declared: n == 2,
+        version: Version(n),
+        reads: [("url".to_owned(), Reading::of(None))].into(),
+    };
+    let put =
+        |n: u64| change(&*f.store, &lease, version(), |txn| txn.upstream_put(&needs(n)).unwrap()).unwrap();
+    assert_eq!(put(1).version, Some(Version(1)));
+    assert_eq!(put(1).version, None);
+    assert_eq!(put(2).version, Some(Version(2)));
+    let view = f.store.view().unwrap();
+    let at = |n: u64| view.upstream_list(&s.id, VersionAt::Number(Version(n))).unwrap();
+    assert_eq!((at(0), at(1), at(2)), (vec![], vec![needs(1)], vec![needs(2)]));
+    assert_eq!(view.version_snapshot(&s.id, Version(1)).unwrap().unwrap().upstreams, at(1));
+    assert_eq!(view.upstream_all().unwrap(), [(s.id.clone(), needs(2))]);
+    drop(view);
+
+    change(&*f.store, &lease, Seal::Pending, |txn| {
+        assert!(txn.upstream_remove(&db.id).unwrap());
+        assert!(!txn.upstream_remove(&s.id).unwrap());
+    })
+    .unwrap();
+    let view = f.store.view().unwrap();
+    assert_eq!(view.upstream_list(&s.id, VersionAt::Head).unwrap(), [needs(2)]);
+    assert_eq!(view.upstream_all().unwrap(), [(s.id.clone(), needs(2))]);
+    drop(view);
+    // Taken back before it was sealed: no version.
+    assert_eq!(put(2).version, None);
+    change(&*f.store, &db_lease, Seal::Pending, |txn| txn.stack_trash(&db.id).unwrap()).unwrap();
+    assert_eq!(f.store.view().unwrap().upstream_all().unwrap(), [(s.id.clone(), needs(2))]);
+    change(&*f.store, &lease, version(), |txn| assert!(txn.upstream_remove(&db.id).unwrap())).unwrap();
+    let view = f.store.view().unwrap();
+    assert_eq!(view.upstream_all().unwrap(), []);
+    assert_eq!(view.upstream_list(&s.id, VersionAt::Head).unwrap(), []);
+    drop(view);
+    nothing_severe(&*f.store);
 }
 
 /// Each entry of the operation log names the link of the one before; pending commits log nothing.

@@ -15,6 +15,7 @@ mod outputs;
 mod resources;
 mod runs;
 mod stacks;
+mod upstreams;
 mod values;
 mod versions;
 
@@ -30,6 +31,7 @@ pub use outputs::{ReadOutputs, WriteOutputs};
 pub use resources::{ReadResources, WriteResources};
 pub use runs::{ReadRuns, WriteRuns};
 pub use stacks::{ReadStacks, StackMatch, WriteStacks};
+pub use upstreams::{ReadUpstreams, WriteUpstreams};
 pub use values::{ReadValues, WriteValues};
 pub use versions::{ReadVersions, VersionAt, WriteVersions};
 
@@ -180,6 +182,7 @@ pub trait View:
     ReadStacks
     + ReadResources
     + ReadOutputs
+    + ReadUpstreams
     + ReadVersions
     + ReadRuns
     + ReadEvents
@@ -193,6 +196,8 @@ impl<T> View for T where
     T: ReadStacks
         + ReadResources
         + ReadOutputs
+        + ReadUpstreams
+        + ReadUpstreams
         + ReadVersions
         + ReadRuns
         + ReadEvents
@@ -210,6 +215,7 @@ pub trait Txn:
     + WriteStacks
     + WriteResources
     + WriteOutputs
+    + WriteUpstreams
     + WriteRuns
     + WriteEvents
     + WriteValues

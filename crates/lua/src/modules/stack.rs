@@ -201,14 +201,13 @@ pub(super) fn stack(stack: &Module<'_>) -> mlua::Result<()> {
             None => Answer::one(args.get(2).cloned().unwrap_or(LuaValue::Nil)),
         }
     })?;
-    // Looking at another stack is what makes it a dependency; the empty name asks for nothing else.
     stack.add(&["depends_on"], |_, shared, args| {
         let scope = shared.scope("stack.depends_on")?;
         for value in &args {
             let names =
                 texts_of(value).ok_or_else(|| Fault::argument("`stack.depends_on` needs names of stacks"))?;
             for name in names {
-                scope.output_of(&name, "")?;
+                scope.depends_on(&name)?;
             }
         }
         Answer::flag(true)

@@ -375,11 +375,17 @@ impl Scope for FakeScope {
         if stack == "nowhere" {
             return Err(CallError::Refused("there is no stack `nowhere`".to_owned()));
         }
-        Ok((!name.is_empty()).then(|| Output {
+        Ok(Some(Output {
             name: name.to_owned(),
             value: Value::from(format!("{name} of {stack}")),
             sensitive: false,
         }))
+    }
+    fn depends_on(&self, stack: &str) -> Result<(), CallError> {
+        if stack == "nowhere" {
+            return Err(CallError::Refused("there is no stack `nowhere`".to_owned()));
+        }
+        Ok(())
     }
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {
         Ok(self.world.records.lock().unwrap().get(&format!("{kind}:{name}")).cloned())

@@ -10,6 +10,7 @@ pub mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sloth_core::deps::{Circle, Kind};
+use sloth_engine::upstreams::StackGraph;
 
 use crate::views::deps::StackDeps;
 
@@ -104,6 +105,35 @@ impl Drawing {
         edges.sort_by_key(|e| e.from);
         let order = (graph.len()..nodes.len()).chain(graph.creation_order()).collect();
         Self { stack: deps.stack.name.clone(), nodes, edges, order }
+    }
+}
+
+impl Drawing {
+    /// A stack, what it needs and what needs it, by way of others too.
+    pub fn of_stacks(all: &StackGraph, stack: usize) -> Self {
+        let shown = all.around(stack);
+        let place: BTreeMap<usize, usize> =
+            shown.iter().enumerate().map(|(place, &at)| (at, place)).collect();
+        let nodes: Vec<Node> =
+            shown.iter().map(|&at| Node { name: all.names[at].clone(), missing: at >= all.there }).collect();
+        let mut around: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for Circle(path) in all.graph.circles() {
+            around.extend(path.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))));
+        }
+        let mut edges = Vec::new();
+        for &at in &shown {
+            for end in all.graph.needs(at) {
+                let Some(&to) = place.get(&end.to) else { continue };
+                let line = match end.kind {
+                    _ if end.to >= all.there => Line::Missing,
+                    Kind::Explicit => Line::Explicit,
+                    Kind::Inferred => Line::Inferred,
+                };
+                edges.push(Edge { from: place[&at], to, line, circle: around.contains(&(at, end.to)) });
+            }
+        }
+        let order = all.graph.creation_order().into_iter().filter_map(|at| place.get(&at).copied()).collect();
+        Self { stack: all.names[stack].clone(), nodes, edges, order }
     }
 }
 

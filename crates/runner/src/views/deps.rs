@@ -1,8 +1,10 @@
-//! What resources need of each other.
+//! What stacks and their resources need of each other.
 
 use serde::Serialize;
 use sloth_core::deps::{Circle, Dependencies, Edge, Kind};
 use sloth_core::stack::Stack;
+use sloth_core::upstream::Stale;
+use sloth_engine::upstreams::{self, StackGraph};
 
 use crate::draw::{Drawing, tree};
 use crate::out::{Human, Page, escape, words};
@@ -16,6 +18,10 @@ pub struct StackDeps {
     pub names: Vec<String>,
     /// Who needs whom.
     pub graph: Dependencies,
+    /// All stacks, and what they need of each other.
+    pub all: StackGraph,
+    /// What the stack was made with and is not so any more.
+    pub stale: Vec<Stale>,
 }
 
 impl StackDeps {
@@ -32,6 +38,65 @@ struct EndView {
     kind: Kind,
 }
 
+/// Another stack at the end of a dependency.
+#[derive(Debug, Serialize)]
+struct StackEnd {
+    stack: String,
+    /// Named in the workflow, or only read?
+    declared: bool,
+    /// Outputs that were read.
+    outputs: Vec<String>,
+    missing: bool,
+    #[serde(skip)]
+    how: String,
+}
+
+/// What a stack needs, and what needs it.
+#[derive(Debug, Serialize)]
+struct StackEnds {
+    depends_on: Vec<StackEnd>,
+    dependents: Vec<StackEnd>,
+    stale: Vec<Stale>,
+}
+
+impl StackEnds {
+    fn new(deps: &StackDeps) -> Self {
+        let all = &deps.all;
+        let at = all.find(&deps.stack.name);
+        let end = |of: usize, edge: (usize, usize)| {
+            let upstream = all.upstreams.get(&edge)?;
+            Some(StackEnd {
+                stack: all.names[of].clone(),
+                declared: upstream.declared,
+                outputs: upstream.reads.keys().cloned().collect(),
+                missing: of >= all.there,
+                how: upstream.how(),
+            })
+        };
+        let needs =
+            at.iter().flat_map(|&at| all.graph.needs(at).iter().filter_map(move |e| end(e.to, (at, e.to))));
+        let needed = at
+            .iter()
+            .flat_map(|&at| all.graph.needed_by(at).iter().filter_map(move |e| end(e.to, (e.to, at))));
+        Self { depends_on: needs.collect(), dependents: needed.collect(), stale: deps.stale.clone() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.depends_on.is_empty() && self.dependents.is_empty()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let needs = self.depends_on.iter().map(|end| {
+            let missing = if end.missing { ", missing" } else { "" };
+            format!("depends on {} ({}{missing})", end.stack, end.how)
+        });
+        let needed = self.dependents.iter().map(|end| format!("needed by {} ({})", end.stack, end.how));
+        let stale =
+            self.stale.iter().filter(|s| s.output.is_some()).map(|s| format!("stale: {}", s.sentence()));
+        needs.chain(needed).chain(stale).collect()
+    }
+}
+
 /// One resource.
 #[derive(Debug, Serialize)]
 struct ResourceDeps {
@@ -46,6 +111,8 @@ struct ResourceDeps {
 pub struct DepsView {
     stack: String,
     stack_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stacks: Option<StackEnds>,
     resources: Vec<ResourceDeps>,
 }
 
@@ -72,15 +139,30 @@ impl DepsView {
         Self {
             stack: deps.stack.name.clone(),
             stack_id: deps.stack.id.to_string(),
+            stacks: only.is_none().then(|| StackEnds::new(deps)),
             resources: shown.map(one).collect(),
         }
     }
+}
+
+/// A name, and below it what there is to say of it.
+fn branches(page: &mut Page, name: &str, lines: &[String]) {
+    let name = page.theme.strong(&escape::line(name));
+    page.raw(&name);
+    for (at, line) in lines.iter().enumerate() {
+        let branch = if at + 1 == lines.len() { "└──" } else { "├──" };
+        page.line(&format!("{branch} {line}"));
+    }
+    page.gap();
 }
 
 impl Human for DepsView {
     fn human(&self, page: &mut Page) {
         page.heading(&format!("Dependencies of stack: {}", self.stack));
         page.gap();
+        if let Some(ends) = self.stacks.as_ref().filter(|ends| !ends.is_empty()) {
+            branches(page, &self.stack, &ends.lines());
+        }
         let (mut explicit, mut inferred, mut missing) = (0, 0, 0);
         for resource in &self.resources {
             let mut lines = Vec::new();
@@ -95,13 +177,7 @@ impl Human for DepsView {
             for end in &resource.dependents {
                 lines.push(format!("needed by {} ({})", end.address, end.kind.as_str()));
             }
-            let name = page.theme.strong(&escape::line(&resource.address));
-            page.raw(&name);
-            for (at, line) in lines.iter().enumerate() {
-                let branch = if at + 1 == lines.len() { "└──" } else { "├──" };
-                page.line(&format!("{branch} {line}"));
-            }
-            page.gap();
+            branches(page, &resource.address, &lines);
         }
         let mut kinds = vec![format!("{explicit} explicit"), format!("{inferred} inferred")];
         if missing > 0 {
@@ -148,6 +224,10 @@ pub struct CheckView {
     dependencies: usize,
     cycles: Vec<CycleView>,
     missing: Vec<MissingView>,
+    /// Stacks that need each other by way of this one; first and last are the same.
+    stack_cycle: Option<Vec<String>>,
+    /// Stacks this one needs that are gone.
+    missing_stacks: Vec<String>,
 }
 
 impl CheckView {
@@ -172,15 +252,24 @@ impl CheckView {
             .iter()
             .map(|m| MissingView { address: name(m.from), depends_on: m.name.clone() })
             .collect();
+        let all = &deps.all;
+        let place = all.find(&deps.stack.name);
+        let stack_cycle = place
+            .and_then(|at| all.graph.circle_through(at))
+            .map(|circle| circle.0.iter().map(|&at| all.names[at].clone()).collect::<Vec<_>>());
+        let needed = place.map_or(&[][..], |at| all.graph.needs(at));
+        let gone = needed.iter().filter(|e| e.to >= all.there).map(|e| all.names[e.to].clone());
         let own = (0..graph.len()).filter(|&at| graph.needs_itself(at)).count();
         Self {
             stack: deps.stack.name.clone(),
             stack_id: deps.stack.id.to_string(),
-            valid: cycles.is_empty(),
+            valid: cycles.is_empty() && stack_cycle.is_none(),
             resources: graph.len(),
             dependencies: graph.edge_count() + own + missing.len(),
             cycles,
             missing,
+            stack_cycle,
+            missing_stacks: gone.collect(),
         }
     }
     /// Is there no circle?
@@ -192,6 +281,15 @@ impl CheckView {
 impl Human for CheckView {
     fn human(&self, page: &mut Page) {
         page.heading(&format!("Dependency check: {}", self.stack));
+        page.gap();
+        if let Some(path) = &self.stack_cycle {
+            let title = page.theme.bad("circle of stacks:");
+            page.raw(&format!("{title} {}", escape::line(&upstreams::path(path))));
+        }
+        for name in &self.missing_stacks {
+            let title = page.theme.warning("missing:");
+            page.raw(&format!("{title} the stack depends on stack {}, which is gone", escape::line(name)));
+        }
         page.gap();
         for cycle in &self.cycles {
             let first = cycle.path.first().map_or("", String::as_str);
@@ -208,11 +306,11 @@ impl Human for CheckView {
             page.raw(&format!("{title} {from} depends on {to}, which is not in the stack"));
         }
         page.gap();
-        let circles = match self.cycles.len() {
+        let circles = match self.cycles.len() + usize::from(self.stack_cycle.is_some()) {
             0 => "no circle".to_owned(),
             many => words::count(many as u64, "circle"),
         };
-        let missing = match self.missing.len() {
+        let missing = match self.missing.len() + self.missing_stacks.len() {
             0 => "nothing missing".to_owned(),
             many => format!("{many} missing"),
         };
@@ -249,27 +347,49 @@ impl OrderView {
 impl Human for OrderView {
     fn human(&self, page: &mut Page) {
         page.heading(&format!("Order of stack: {}", self.stack));
+        ordered(page, &self.order, &self.groups, "resource");
+    }
+}
+
+fn ordered(page: &mut Page, order: &[String], groups: &[Vec<String>], what: &str) {
+    page.gap();
+    let width = order.len().to_string().len();
+    for (at, name) in order.iter().enumerate() {
+        page.line(&format!("{:>width$}. {name}", at + 1));
+    }
+    if !groups.is_empty() {
+        page.heading("Groups that may run in parallel");
         page.gap();
-        let width = self.order.len().to_string().len();
-        for (at, name) in self.order.iter().enumerate() {
-            page.line(&format!("{:>width$}. {name}", at + 1));
+    }
+    for (at, group) in groups.iter().enumerate() {
+        page.line(&format!("Group {} ({})", at + 1, words::len(group, what)));
+        for name in group {
+            page.line(&format!("  {name}"));
         }
-        if !self.groups.is_empty() {
-            page.heading("Groups that may run in parallel");
-            page.gap();
-        }
-        for (at, group) in self.groups.iter().enumerate() {
-            page.line(&format!("Group {} ({})", at + 1, words::len(group, "resource")));
-            for name in group {
-                page.line(&format!("  {name}"));
-            }
-        }
-        page.gap();
-        page.line(&format!(
-            "Total: {} in {}",
-            words::len(&self.order, "resource"),
-            words::len(&self.groups, "group")
-        ));
+    }
+    page.gap();
+    page.line(&format!("Total: {} in {}", words::len(order, what), words::len(groups, "group")));
+}
+
+/// In which order stacks are run.
+#[derive(Debug, Serialize)]
+pub struct StackOrderView {
+    order: Vec<String>,
+    groups: Vec<Vec<String>>,
+}
+
+impl StackOrderView {
+    /// From indexes in order, and in groups.
+    pub fn new(names: &[String], order: &[usize], groups: &[Vec<usize>]) -> Self {
+        let named = |of: &[usize]| of.iter().map(|&at| names[at].clone()).collect();
+        Self { order: named(order), groups: groups.iter().map(|group| named(group)).collect() }
+    }
+}
+
+impl Human for StackOrderView {
+    fn human(&self, page: &mut Page) {
+        page.heading("Execution order");
+        ordered(page, &self.order, &self.groups, "stack");
     }
 }
 

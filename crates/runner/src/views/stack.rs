@@ -4,6 +4,7 @@ use serde::Serialize;
 use sloth_core::output::Output;
 use sloth_core::run::Run;
 use sloth_core::stack::{Stack, StackStatus};
+use sloth_core::upstream::Stale;
 use sloth_core::value::{Map, Value};
 
 use super::{SENSITIVE, maybe_local, maybe_time, run, time};
@@ -37,6 +38,9 @@ pub struct StackView {
     resource_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     executions: Option<Vec<run::Execution>>,
+    /// What the stack was made with and is not so any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stale: Vec<Stale>,
     #[serde(skip)]
     page: Shown,
 }
@@ -77,6 +81,7 @@ impl StackView {
             outputs: None,
             resource_count: None,
             executions: None,
+            stale: Vec::new(),
             page: Shown {
                 created: stack.created_at.local(),
                 updated: stack.updated_at.local(),
@@ -92,6 +97,15 @@ impl StackView {
         self.executions = Some(runs.iter().map(run::Execution::new).collect());
         self.resource_count = Some(resources);
         self
+    }
+    /// With what it was made with and is not so any more.
+    pub fn stale(mut self, stale: Vec<Stale>) -> Self {
+        self.stale = stale;
+        self
+    }
+    /// The status, and whether it is stale.
+    fn status(&self) -> String {
+        if self.stale.is_empty() { self.status.to_owned() } else { format!("{} (stale)", self.status) }
     }
     /// With what is going on: who holds it, how many findings are open.
     pub fn now(mut self, locked_by: Option<String>, open_findings: usize) -> Self {
@@ -116,7 +130,7 @@ impl Human for StackView {
             ("ID", self.id.clone()),
             ("Description", or_dash(&self.description)),
             ("Version", or_dash(&self.version)),
-            ("Status", self.status.to_owned()),
+            ("Status", self.status()),
             ("State version", format!("v{}", self.state_version)),
             ("Resources", self.resource_count.unwrap_or(0).to_string()),
             ("Created", self.page.created.clone()),
@@ -136,6 +150,8 @@ impl Human for StackView {
         if self.page.open_findings > 0 {
             fields.push(("Drift", words::count(self.page.open_findings as u64, "open finding")));
         }
+        let stale: Vec<String> = self.stale.iter().map(Stale::sentence).collect();
+        fields.extend(stale.into_iter().map(|sentence| ("Stale", sentence)));
         page.fields(0, &fields);
         if let Some(outputs) = self.outputs.as_ref().filter(|o| !o.is_empty()) {
             page.heading("Outputs");
@@ -167,7 +183,7 @@ impl Human for StackList {
         for stack in &self.0 {
             table.row([
                 stack.name.clone(),
-                stack.status.to_owned(),
+                stack.status(),
                 stack.page.last_run.clone(),
                 words::duration(std::time::Duration::from_nanos(stack.last_duration)),
                 stack.execution_count.to_string(),

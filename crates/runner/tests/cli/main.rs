@@ -43,6 +43,7 @@ mod test_stack_migrate;
 mod test_stack_snapshot;
 mod test_stack_state;
 mod test_stack_tags;
+mod test_stack_upstreams;
 mod test_stack_validate;
 mod test_state;
 mod test_state_workflow;

@@ -80,10 +80,30 @@ CREATE TABLE output_history (
   PRIMARY KEY (stack, to_version, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What stacks need of each other is a part of their versions; `name` is the id of the stack that is needed.
+CREATE TABLE upstream_rows (
+  stack INTEGER NOT NULL REFERENCES stacks (num),
+  name TEXT NOT NULL,
+  from_version INTEGER NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  body TEXT NOT NULL,
+  PRIMARY KEY (stack, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE upstream_history (
+  stack INTEGER NOT NULL REFERENCES stacks (num),
+  to_version INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  from_version INTEGER NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  body TEXT NOT NULL,
+  PRIMARY KEY (stack, to_version, name)
+) STRICT, WITHOUT ROWID;
+
 -- What the version that is not sealed yet has changed so far; a missing digest means removed.
 CREATE TABLE pending_changes (
   stack INTEGER NOT NULL REFERENCES stacks (num),
-  kind TEXT NOT NULL CHECK (kind IN ('output', 'resource')),
+  kind TEXT NOT NULL CHECK (kind IN ('output', 'resource', 'upstream')),
   name TEXT NOT NULL,
   digest BLOB CHECK (length(digest) = 32),
   PRIMARY KEY (stack, kind, name)

@@ -25,6 +25,7 @@ pub const STEPS: &[&str] = &[
     include_str!("0002-drift-ignores/up.sql"),
     include_str!("0003-retention/up.sql"),
     include_str!("0004-sums/up.sql"),
+    include_str!("0005-upstreams/up.sql"),
 ];
 
 /// Program version written into databases this program makes.

@@ -2,6 +2,7 @@
 
 use sloth_engine::stacks;
 
+use super::warn_dependents;
 use crate::app::App;
 use crate::commands::consent::Consent;
 use crate::error::CommandError;
@@ -30,6 +31,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*view, &args.stack)?;
     let held = view.resource_count(&stack.id)?;
     drop(view);
+    warn_dependents(app, &stack)?;
     let what = words::count(held, "resource");
     app.out.talk(&format!(
         "stack `{}` at {} with {what} is forgotten; what is on machines stays",

@@ -2,6 +2,7 @@
 
 use sloth_engine::goal::{Goal, prepare};
 
+use super::warn_dependents;
 use crate::app::App;
 use crate::commands::conduct::{self, Wish};
 use crate::commands::consent::Consent;
@@ -32,6 +33,7 @@ pub struct Args {
 /// There is no such stack, nobody agreed, something is protected, or removing failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
+    warn_dependents(app, &stack)?;
     let prepared = prepare(&app.context(Some(&stack.name))?, &stack.name, Goal::Nothing)?;
     let question = format!("destroy stack `{}` and everything above?", stack.name);
     let wish = Wish { question: &question, dry_run: args.dry_run, always: true, ..Wish::default() };

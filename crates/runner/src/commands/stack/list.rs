@@ -1,6 +1,7 @@
 //! `stack list`
 
-use sloth_core::stack::StackStatus;
+use sloth_core::stack::{Stack, StackStatus};
+use sloth_engine::upstreams;
 
 use crate::app::App;
 use crate::error::CommandError;
@@ -23,9 +24,12 @@ pub struct Args {
 /// # Errors
 /// The store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let mut stacks = app.view()?.stack_list()?;
+    let view = app.view()?;
+    let mut stacks = view.stack_list()?;
+    let mut stale = upstreams::stale_all(&*view, &stacks)?;
     stacks.retain(|s| args.status.is_none_or(|wanted| s.status == wanted));
-    let list = StackList(stacks.iter().map(StackView::new).collect());
+    let shown = |stack: &Stack| StackView::new(stack).stale(stale.remove(&stack.id).unwrap_or_default());
+    let list = StackList(stacks.iter().map(shown).collect());
     app.out.list(&list, &list.0);
     Ok(Exit::Ok)
 }

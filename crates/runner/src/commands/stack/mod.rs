@@ -24,6 +24,9 @@ pub mod validate;
 
 use clap::Subcommand;
 
+use sloth_core::stack::Stack;
+use sloth_engine::upstreams;
+
 use crate::app::App;
 use crate::cli::Lazy;
 use crate::error::CommandError;
@@ -81,6 +84,20 @@ pub enum Command {
     Tags(Lazy<tags::Command>),
     /// Check whether what is recorded of a stack makes sense
     Validate(validate::Args),
+}
+
+/// Says which stacks need one that is about to go.
+///
+/// # Errors
+/// The store failed.
+pub fn warn_dependents(app: &App, stack: &Stack) -> Result<(), CommandError> {
+    let names = upstreams::dependents(&*app.view()?, &stack.id)?;
+    if !names.is_empty() {
+        let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let (list, verb) = (list.join(", "), if names.len() == 1 { "depends" } else { "depend" });
+        app.out.warn(&format!("{list} {verb} on stack `{}` and will be without it", stack.name));
+    }
+    Ok(())
 }
 
 /// Runs one.

@@ -3,6 +3,7 @@
 use sloth_core::drift::{DriftStatus, Resolution};
 use sloth_core::stack::Stack;
 use sloth_core::store::VersionAt;
+use sloth_engine::upstreams;
 
 use crate::app::App;
 use crate::commands::stack::snapshot::at_version;
@@ -51,6 +52,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         .count();
     let holder = app.reading()?.leases().status(&stack.id)?.first().map(|l| l.locked_by.clone());
     let count = view.resource_count(&stack.id)?;
-    app.out.show(&StackView::new(&stack).with(&outputs, &runs, count).now(holder, open));
+    let stale = upstreams::stale(&*view, &stack.id)?;
+    app.out.show(&StackView::new(&stack).with(&outputs, &runs, count).now(holder, open).stale(stale));
     Ok(Exit::Ok)
 }

@@ -8,7 +8,7 @@ use crate::views::deps::CheckView;
 
 /// Look for circles, and for dependencies that are not there
 ///
-/// Ends with exit code 5 when resources depend on each other in a circle. A dependency on what the stack does not hold is
+/// Ends with exit code 5 when stacks or resources depend on each other in a circle. A dependency on what is not there is
 /// told, and is no failure.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -33,16 +33,22 @@ enum Picture {
 
 /// Draw what depends on what
 ///
-/// Arrows lead to what is needed. The program draws by itself and needs no other. With `-o json` or `-o yaml` it writes
+/// A stack that depends on others, or that others depend on, is drawn with those; any other one by its resources. Arrows lead to what is needed. The program draws by itself and needs no other. With `-o json` or `-o yaml` it writes
 /// the nodes and edges instead. A PNG shows letters outside ASCII as boxes; all other formats keep them.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  sloth-runner stack deps graph production\n  sloth-runner stack deps graph production --format mermaid\n  sloth-runner stack deps graph production --output production.svg"
+    after_help = "Example:\n  sloth-runner stack deps graph production\n  sloth-runner stack deps graph production --resources --format mermaid\n  sloth-runner stack deps graph production --output production.svg"
 )]
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     stack: String,
+    /// Draw stacks
+    #[arg(long, conflicts_with = "resources")]
+    stacks: bool,
+    /// Draw the resources of the stack
+    #[arg(long)]
+    resources: bool,
     /// How it is drawn [default: as the name of the file ends, else tree]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Picture>,
@@ -82,7 +88,13 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         (None, None) => Picture::Tree,
     };
     let deps = load(app, &args.stack, args.at.as_deref())?;
-    let drawing = Drawing::new(&deps);
+    let place = deps.all.find(&deps.stack.name);
+    let related =
+        |at: &usize| !(deps.all.graph.needs(*at).is_empty() && deps.all.graph.needed_by(*at).is_empty());
+    let drawing = match place.filter(|at| !args.resources && (args.stacks || related(at))) {
+        Some(at) => Drawing::of_stacks(&deps.all, at),
+        None => Drawing::new(&deps),
+    };
     let drawn = match picture {
         Picture::Png if file.is_none() && app.out.is_terminal() => {
             return Err(CommandError::usage("a PNG is not for a terminal; nothing was written")

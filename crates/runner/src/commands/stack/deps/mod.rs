@@ -8,6 +8,8 @@ pub mod show;
 use clap::Subcommand;
 use sloth_core::address::Address;
 use sloth_core::deps::Dependencies;
+use sloth_core::store::VersionAt;
+use sloth_engine::upstreams::{self, StackGraph};
 
 use crate::app::App;
 use crate::commands::stack::snapshot::at_version;
@@ -15,7 +17,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::deps::StackDeps;
 
-/// See what a stack's resources need of each other
+/// See what stacks and their resources need of each other
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Look for circles, and for dependencies that are not there
@@ -23,9 +25,9 @@ pub enum Command {
     Check(check::Args),
     /// Draw what depends on what
     Graph(graph::Args),
-    /// Show in which order resources are made, and which may run in parallel
+    /// Show in which order stacks are run or resources are made, and which may run in parallel
     Order(order::Args),
-    /// Show what each resource depends on, and what needs it
+    /// Show what a stack and each of its resources depend on, and what needs them
     Show(show::Args),
 }
 
@@ -42,7 +44,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     }
 }
 
-/// Reads what the resources of a stack need of each other, now or at a version.
+/// Reads what a stack and its resources need, now or at a version.
 ///
 /// # Errors
 /// There is no such stack or version, or the store failed.
@@ -57,5 +59,10 @@ pub fn load(app: &App, name: &str, at: Option<&str>) -> Result<StackDeps, Comman
     let items: Vec<(&Address, &[String])> = records.iter().map(|(a, d)| (a, d.as_slice())).collect();
     let graph = Dependencies::build(&items);
     let names = records.iter().map(|(address, _)| address.to_string()).collect();
-    Ok(StackDeps { stack, names, graph })
+    let (all, stale) = match at {
+        VersionAt::Head => (StackGraph::load(&*view)?, upstreams::stale(&*view, &stack.id)?),
+        // What was read then is history, not stale.
+        VersionAt::Number(_) => (StackGraph::load_as_of(&*view, &stack.id, at)?, Vec::new()),
+    };
+    Ok(StackDeps { stack, names, graph, all, stale })
 }

@@ -10,9 +10,9 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::deps::DepsView;
 
-/// Show what each resource depends on, and what needs it
+/// Show what a stack and each of its resources depend on, and what needs them
 ///
-/// A dependency is explicit when the resource names it in `depends_on`. It is inferred when it is the managed directory
+/// A stack depends on those that its workflow declares and on those of which it read outputs. A dependency of a resource is explicit when the resource names it in `depends_on`. It is inferred when it is the managed directory
 /// around the resource, or the file it is a part of.
 #[derive(Debug, clap::Args)]
 #[command(
