@@ -25,7 +25,7 @@ use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
 
 use crate::perform::{Leave, Work};
-use crate::session::Session;
+use crate::session::{Session, store_failed};
 use crate::values;
 
 /// Key in the wish of a custom resource whose probe and effects are functions.
