@@ -637,7 +637,7 @@ impl Session {
         &self,
         task: &str,
         change: Change,
-        recorded: Arc<Recorded>,
+        recorded: &Recorded,
         known: Option<Arc<Recorded>>,
     ) {
         let address = recorded.address.clone();
@@ -673,7 +673,7 @@ impl Session {
                 ledger.performed.push(Performed { address: address.clone(), before: None, old: known });
             }
         }
-        ledger.put(&recorded);
+        ledger.put(recorded);
         let change =
             if self.planning { change } else { Change::new(change.action, change.reason, Diff::none()) };
         ledger.changes.push(ChangeReport { task: task.to_owned(), address, change, error: None });

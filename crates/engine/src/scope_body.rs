@@ -299,7 +299,7 @@ impl Scope for UnitScope {
         if let Some(guard) = &session.guard {
             guard.admit_registered(&address, &desired.spec)?;
         }
-        session.book_registered(&self.task, change, Arc::clone(&recorded), known);
+        session.book_registered(&self.task, change, &recorded, known);
         session.relieve()?;
         Ok((verdict, recorded))
     }
