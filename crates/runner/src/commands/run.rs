@@ -54,7 +54,6 @@ impl Part {
             return Err(CommandError::not_found(format!("host `{host}` is not known; nothing was changed"))
                 .hint(format!("the only host so far is `{LOCAL}`")));
         }
-        let most = app.config()?.max_concurrent_executions;
         Ok(RunRequest {
             stack: found.stack.clone(),
             planning,
@@ -66,7 +65,7 @@ impl Part {
                 tags: self.tags.clone(),
             },
             prune: self.prune.then_some(true),
-            parallel: self.parallel.map(|n| most.map_or(n, |most| n.min(most))),
+            parallel: self.parallel,
             values: found.values.clone(),
         })
     }
