@@ -115,10 +115,16 @@ impl FromStr for Address {
     }
 }
 
-/// `10.0.0.1:22` is a host with a port; `file:` followed by a path is not.
+/// `10.0.0.1:22` and `[::1]:22` are a host with a port; `file:` followed by a path is not, nor is `x:["a:80`.
 fn is_host_port(text: &str) -> bool {
+    let plain = |host: &str| host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
     text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit())
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host_fits = match bracketed {
+            Some(inner) => inner.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+            None => plain(host),
+        };
+        !host.is_empty() && host_fits && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit())
     })
 }
 
@@ -146,11 +152,17 @@ mod tests {
             "line:/etc/hosts#^a:b/c$",
             "data:r00001",
             "10.0.0.1:2222/file:/a",
+            "[::1]:22/file:/a",
+            "aws_instance:aws_instance.web[\"a:80/b\"]",
+            "file:a:80/b",
         ] {
             let parsed: Address = text.parse().unwrap();
             assert_eq!(parsed.to_string(), text);
         }
-        assert!("10.0.0.1:2222/file:/a".parse::<Address>().unwrap().host().as_str() == "10.0.0.1:2222");
+        let host = |text: &str| text.parse::<Address>().unwrap().host().as_str().to_owned();
+        assert_eq!(host("10.0.0.1:2222/file:/a"), "10.0.0.1:2222");
+        assert_eq!(host("[::1]:22/file:/a"), "[::1]:22");
+        assert_eq!(host("aws_instance:aws_instance.web[\"a:80/b\"]"), LOCAL);
         for bad in ["", "nothing", ":x", "file:", "/file:x", "a b:c"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }

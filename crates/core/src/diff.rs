@@ -77,6 +77,23 @@ impl Diff {
             });
         }
     }
+    /// Attribute by attribute: objects by key, anything else as one attribute `value`.
+    #[must_use]
+    pub fn between(from: &Value, to: &Value) -> Self {
+        let mut diff = Self::none();
+        match (from, to) {
+            (Value::Object(a), Value::Object(b)) => {
+                let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    diff.compare(key, a.get(key).cloned(), b.get(key).cloned());
+                }
+            }
+            _ => diff.compare("value", Some(from.clone()), Some(to.clone())),
+        }
+        diff
+    }
     /// Hides the values: names stay, content does not.
     #[must_use]
     pub fn redacted(mut self) -> Self {

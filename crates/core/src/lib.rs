@@ -33,6 +33,7 @@ pub mod machine;
 pub mod observed;
 pub mod operation;
 pub mod output;
+pub mod past;
 pub mod plan;
 pub mod recorded;
 pub mod retention;

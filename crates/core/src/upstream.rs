@@ -64,7 +64,10 @@ impl Upstream {
         self.id == other.id
             && self.declared == other.declared
             && self.reads.len() == other.reads.len()
-            && self.reads.iter().all(|(name, was)| other.reads.get(name).is_some_and(|r| r.digest == was.digest))
+            && self
+                .reads
+                .iter()
+                .all(|(name, was)| other.reads.get(name).is_some_and(|r| r.digest == was.digest))
     }
 
     /// How it is known.

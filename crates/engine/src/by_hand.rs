@@ -8,6 +8,7 @@ use sloth_core::body::{Registered, Registration};
 use sloth_core::change::{Action, Change, Reason};
 use sloth_core::clock::Timestamp;
 use sloth_core::desired::Desired;
+use sloth_core::diff::Diff;
 use sloth_core::drift::{DriftStatus, Finding, Resolution};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::output::Output;
@@ -143,7 +144,7 @@ pub(crate) fn book(
     }
     let nothing = Value::Object(Map::new());
     let before = known.and_then(|k| k.state.as_ref()).unwrap_or(&nothing);
-    let diff = stacks::attribute_diff(before, &desired.spec);
+    let diff = Diff::between(before, &desired.spec);
     let (verdict, change) = match known {
         None => (Registered::Created, Change::new(Action::Create, Reason::New, diff)),
         Some(_) => {
@@ -200,7 +201,7 @@ pub fn report(
         return Err(EngineError::Refused(why));
     }
     let expected = expected.or_else(|| recorded.state.clone()).unwrap_or(Value::Null);
-    let diff = stacks::attribute_diff(&actual, &expected);
+    let diff = Diff::between(&actual, &expected);
     let drifted = !diff.is_empty();
     let secret = recorded.options.sensitive;
     let finding = Finding {

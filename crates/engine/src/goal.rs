@@ -874,7 +874,10 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     if undone.contains(&operation.seq) {
         return Err(refuse("it was undone already"));
     }
-    if let Some(values) = operation.undo.get("values") {
+    if operation.undo.get(crate::transfer::PLANTED).is_some() {
+        return Ok(Undo::Done(crate::transfer::uproot(ctx, operation)?));
+    }
+    if let Some(values) = operation.undo.get(crate::values::FOUND) {
         let values: Vec<crate::values::Before> = serde_json::from_value(values.clone())
             .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;
         let what = match values.as_slice() {

@@ -677,8 +677,8 @@ impl Session {
 /// Registered resources are what the record says they are.
 fn look_registered(recorded: &Recorded, spec: Option<&Value>) -> Seen {
     let diff = match (spec, &recorded.state) {
-        (Some(spec), Some(state)) => crate::stacks::attribute_diff(state, spec),
-        (Some(spec), None) => crate::stacks::attribute_diff(&Value::Null, spec),
+        (Some(spec), Some(state)) => Diff::between(state, spec),
+        (Some(spec), None) => Diff::between(&Value::Null, spec),
         (None, _) => Diff::none(),
     };
     Seen { state: recorded.state.clone(), diff, since: Diff::none() }

@@ -9,7 +9,7 @@ use sloth_core::event::{Event, EventType, Severity};
 use sloth_core::id::LockId;
 use sloth_core::lease::{Lease, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::output::Output;
-use sloth_core::stack::{Stack, check_name, check_version_tag};
+use sloth_core::stack::{Stack, check_version_tag};
 use sloth_core::store::{Intent, OperationRecord, Seal, StackMatch, View, Wait};
 use sloth_core::suggest::nearest;
 use sloth_core::value::Value;
@@ -68,12 +68,8 @@ pub(crate) fn fresh(ctx: &Context, new: NewStack) -> Stack {
 
 /// Makes a stack; `logged` when a person asked for it, not when a run needs it.
 pub(crate) fn make(ctx: &Context, new: NewStack, logged: bool) -> Result<Stack, EngineError> {
-    check_name(&new.name)?;
+    crate::transfer::check_free(&*ctx.store.view()?, &new.name)?;
     let stack = fresh(ctx, new);
-    if matches!(ctx.store.view()?.stack_find(&stack.name)?, StackMatch::One(found) if found.name == stack.name)
-    {
-        return Err(EngineError::StackExists(stack.name));
-    }
     let mut txn = ctx.store.begin(Intent {
         actor: ctx.actor.clone(),
         verb: "stack create".to_owned(),
@@ -127,12 +123,7 @@ pub(crate) fn rename_as(
     name: &str,
     undoes: Option<u64>,
 ) -> Result<(), EngineError> {
-    check_name(name)?;
-    if let StackMatch::One(found) = ctx.store.view()?.stack_find(name)?
-        && found.name == name
-    {
-        return Err(EngineError::StackExists(name.to_owned()));
-    }
+    crate::transfer::check_free(&*ctx.store.view()?, name)?;
     let lease = HeldLease::take(ctx, &stack.id, "rename")?;
     let verb = if undoes.is_some() { "undo" } else { "stack rename" };
     let mut txn = ctx.store.begin(intent(ctx, stack, &lease, verb, Wait::Durable))?;
@@ -250,7 +241,7 @@ pub fn compare(
     };
     for (address, before) in &old {
         let Some(after) = new.get(address) else { continue };
-        let diff = attribute_diff(before, after);
+        let diff = Diff::between(before, after);
         if diff.is_empty() { result.unchanged += 1 } else { result.changed.push((address.clone(), diff)) }
     }
     let value = |outputs: &[Output], name: &str| {
@@ -273,23 +264,6 @@ pub fn compare(
 
 fn absent() -> Value {
     serde_json::json!({ "kind": "absent" })
-}
-
-/// Attribute by attribute: objects by key, anything else as one attribute `value`.
-pub(crate) fn attribute_diff(before: &Value, after: &Value) -> Diff {
-    let mut diff = Diff::none();
-    match (before, after) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                diff.compare(key, a.get(key).cloned(), b.get(key).cloned());
-            }
-        }
-        _ => diff.compare("value", Some(before.clone()), Some(after.clone())),
-    }
-    diff
 }
 
 /// How a person wants a stack locked.

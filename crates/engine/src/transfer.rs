@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::EventType;
+use sloth_core::id::StackId;
+use sloth_core::operation::Operation;
 use sloth_core::output::Output;
+use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Origin, Recorded};
-use sloth_core::stack::{Stack, VERSION_TAGS};
-use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, Wait};
-use sloth_core::value::Map;
+use sloth_core::stack::{Stack, VERSION_TAGS, check_name};
+use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, View, Wait};
+use sloth_core::value::{Map, Value, to_value};
+use sloth_core::value_entry::ValueEntry;
 use sloth_core::version::{Version, VersionKind, VersionNote};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::lease::HeldLease;
-use crate::stacks::{self, NewStack};
+use crate::{stacks, values};
 
 /// Everything one version of a stack is made of. Its history stays behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,29 +96,15 @@ pub fn export(ctx: &Context, stack: &Stack, at: VersionAt) -> Result<Carried, En
     })
 }
 
-/// Makes a stack of what was taken out of another one. Touches no machine. One operation, undoable.
+/// Makes a stack of what was taken out of another one, or of another program's state. Touches no machine. One operation,
+/// undoable.
 ///
 /// # Errors
-/// The name is taken by a stack that holds something, cannot be one, or the store failed.
+/// The name is taken or cannot be one, or the store failed.
 pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, EngineError> {
-    let there = match ctx.store.view()?.stack_find(name)? {
-        StackMatch::One(found) if found.name == name => Some(found),
-        _ => None,
-    };
-    let stack = match there {
-        // What an import that died leaves behind.
-        Some(stack) if stack.head == Version::ZERO && stack.execution_count == 0 => *stack,
-        Some(stack) => return Err(EngineError::StackExists(stack.name)),
-        None => {
-            let new = NewStack { name: name.to_owned(), ..NewStack::default() };
-            stacks::make(ctx, new, false)?
-        }
-    };
-    // Whoever collects contents that nothing names waits for those who hold a stack.
-    let lease = HeldLease::take(ctx, &stack.id, "import")?;
-    ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
-    let mut txn = ctx.store.begin(stacks::intent(ctx, &stack, &lease, "stack import", Wait::Durable))?;
-    txn.stack_update(&Stack {
+    let now = ctx.clock.now();
+    let description = format!("imported from `{}` at {}", carried.name, carried.version);
+    let stack = Stack {
         description: carried.description.clone(),
         version_label: carried.version_label.clone(),
         workflow_file: carried.workflow_file.clone(),
@@ -124,27 +114,129 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
             let kept = carried.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
             kept.map(|(key, value)| (key.clone(), value.clone())).collect()
         },
-        updated_at: ctx.clock.now(),
-        ..stack.clone()
-    })?;
-    for recorded in &carried.resources {
-        txn.resource_put(recorded)?;
-    }
-    for output in &carried.outputs {
-        txn.output_put(output)?;
-    }
-    let description = format!("imported from `{}` at {}", carried.name, carried.version);
-    txn.event_append(Some(&stack.id), &stacks::event(ctx, EventType::StackUpdated, &description))?;
+        ..Stack::fresh(name, now)
+    };
+    let id = stack.id.clone();
     let note = VersionNote {
         kind: VersionKind::Edit,
-        description,
+        description: description.clone(),
         created_by: None,
         run: None,
         successful: true,
         always: true,
     };
-    let undo = serde_json::json!({ "imported": stack.id.as_str() });
-    txn.commit(Seal::Version(note, OperationRecord { undo, undoes: None }))?;
-    let made = ctx.store.view()?.stack_get(&stack.id)?;
-    Ok(made.unwrap_or(stack))
+    let version =
+        PastVersion { note, at: now, resources: carried.resources.clone(), outputs: carried.outputs.clone() };
+    let past = Past { stack, versions: vec![version], runs: Vec::new(), findings: Vec::new() };
+    ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
+    plant(ctx, "stack import", &[(past, description)], &[])?;
+    ctx.store
+        .view()?
+        .stack_get(&id)?
+        .ok_or_else(|| EngineError::NoSuchStack { name: name.to_owned(), nearest: None })
+}
+
+/// Can a stack be made under this name?
+///
+/// # Errors
+/// It is taken or cannot be one, or the store failed.
+pub fn check_free(view: &dyn View, name: &str) -> Result<(), EngineError> {
+    check_name(name)?;
+    match view.stack_find(name)? {
+        StackMatch::One(found) if found.name == name => Err(EngineError::StackExists(name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// What undoing needs to know of a stack that was planted.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Planted {
+    stack: StackId,
+    head: Version,
+}
+
+/// Makes stacks with their history, each with the words its first event says, and sets values: all of it, or nothing. One
+/// operation, undoable.
+///
+/// # Errors
+/// A name is taken or cannot be one, a key cannot be one, or the store failed.
+pub fn plant(
+    ctx: &Context,
+    verb: &str,
+    pasts: &[(Past, String)],
+    values: &[ValueEntry],
+) -> Result<(), EngineError> {
+    let view = ctx.store.view()?;
+    for (past, _) in pasts {
+        check_free(&*view, &past.stack.name)?;
+    }
+    drop(view);
+    let mut txn = ctx.store.begin(values::intent(ctx, verb, Wait::Durable))?;
+    let mut planted = Vec::with_capacity(pasts.len());
+    for (past, words) in pasts {
+        let id = &past.stack.id;
+        planted.push(Planted { stack: id.clone(), head: txn.stack_plant(past)? });
+        txn.event_append(Some(id), &stacks::event(ctx, EventType::StackCreated, words))?;
+    }
+    let before = values::put_all(&mut *txn, values)?;
+    let undo = serde_json::json!({ PLANTED: to_value(&planted), values::FOUND: to_value(&before) });
+    txn.commit(Seal::Operation(OperationRecord { undo, undoes: None }))?;
+    Ok(())
+}
+
+/// Key of [`Planted`] in what an operation keeps for its undoing.
+pub(crate) const PLANTED: &str = "planted";
+
+/// Takes back what [`plant`] did. A stack on which something was done since keeps everything as it is. Dying on the way
+/// leaves stacks in the trash that the next attempt finds there.
+pub(crate) fn uproot(ctx: &Context, operation: &Operation) -> Result<String, EngineError> {
+    let refuse =
+        |why: String| EngineError::NotUndoable { seq: operation.seq, verb: operation.verb.clone(), why };
+    let kept = |key: &str| operation.undo.get(key).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+    let unreadable = |e: serde_json::Error| refuse(format!("what it found cannot be read: {e}"));
+    let planted: Vec<Planted> = serde_json::from_value(kept(PLANTED)).map_err(unreadable)?;
+    let found: Vec<values::Before> = serde_json::from_value(kept(values::FOUND)).map_err(unreadable)?;
+    let mut held = Vec::with_capacity(planted.len());
+    for one in &planted {
+        let lease = HeldLease::take(ctx, &one.stack, "undo")?;
+        let stack = ctx.store.view()?.stack_get(&one.stack)?;
+        let stack = stack.ok_or_else(|| refuse("a stack of it is gone".to_owned()))?;
+        if stack.head != one.head {
+            return Err(refuse(format!("stack `{}` has moved on since; delete it instead", stack.name)));
+        }
+        held.push((stack, lease));
+    }
+    for (stack, lease) in held.iter().skip(1) {
+        let mut txn = ctx.store.begin(stacks::intent(ctx, stack, lease, "undo", Wait::Durable))?;
+        txn.stack_trash(&stack.id)?;
+        txn.commit(Seal::Pending)?;
+    }
+    // The last one takes the values along and is the operation.
+    let intent = match held.first() {
+        Some((stack, lease)) => stacks::intent(ctx, stack, lease, "undo", Wait::Durable),
+        None => values::intent(ctx, "undo", Wait::Durable),
+    };
+    let mut txn = ctx.store.begin(intent)?;
+    if let Some((stack, _)) = held.first() {
+        txn.stack_trash(&stack.id)?;
+    }
+    let count = found.len();
+    values::put_back(&mut *txn, found)?;
+    txn.commit(Seal::Operation(OperationRecord { undo: Value::Null, undoes: Some(operation.seq) }))?;
+    let mut gone: Vec<String> = held.iter().map(|(stack, _)| format!("`{}`", stack.name)).collect();
+    let stacks = match gone.as_slice() {
+        [] => String::new(),
+        [one] => format!("stack {one} is gone again"),
+        _ => {
+            let last = gone.pop().unwrap_or_default();
+            format!("stacks {} and {last} are gone again", gone.join(", "))
+        }
+    };
+    let values = match count {
+        0 => String::new(),
+        1 => "1 value is as it was".to_owned(),
+        n => format!("{n} values are as they were"),
+    };
+    let both = if stacks.is_empty() || values.is_empty() { "" } else { "; " };
+    Ok(format!("{stacks}{both}{values}"))
 }

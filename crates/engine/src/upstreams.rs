@@ -159,11 +159,13 @@ impl StackGraph {
     /// These stacks alone, in the order given. One needs another also when it does so by way of stacks that are left out.
     #[must_use]
     pub fn among(&self, wanted: &[usize]) -> Dependencies {
-        let place: HashMap<usize, usize> = wanted.iter().enumerate().map(|(place, &at)| (at, place)).collect();
+        let place: HashMap<usize, usize> =
+            wanted.iter().enumerate().map(|(place, &at)| (at, place)).collect();
         let edges = wanted.iter().map(|&from| {
             let mut found: Vec<Edge> = Vec::new();
             let mut seen = vec![false; self.names.len()];
-            let mut todo: Vec<(usize, Kind)> = self.graph.needs(from).iter().map(|e| (e.to, e.kind)).collect();
+            let mut todo: Vec<(usize, Kind)> =
+                self.graph.needs(from).iter().map(|e| (e.to, e.kind)).collect();
             while let Some((at, kind)) = todo.pop() {
                 if std::mem::replace(&mut seen[at], true) {
                     continue;
@@ -206,7 +208,11 @@ pub fn path(names: &[String]) -> String {
 }
 
 /// The way from one stack along what it needs to another, both included.
-fn way(view: &dyn View, from: &Stack, to: &StackId) -> Result<Option<Vec<String>>, sloth_core::store::StoreError> {
+fn way(
+    view: &dyn View,
+    from: &Stack,
+    to: &StackId,
+) -> Result<Option<Vec<String>>, sloth_core::store::StoreError> {
     let mut needs: HashMap<StackId, Vec<Upstream>> = HashMap::new();
     for (stack, upstream) in view.upstream_all()? {
         needs.entry(stack).or_default().push(upstream);
@@ -341,7 +347,8 @@ impl Session {
         if !known && let Some(way) = way(view, stack, &self.stack_id).map_err(|e| store_failed(&e))? {
             let mine = self.stack().name;
             let circle = format!("{mine} → {}", path(&way));
-            let text = format!("stack `{mine}` cannot depend on `{}`, that would be a circle: {circle}", stack.name);
+            let text =
+                format!("stack `{mine}` cannot depend on `{}`, that would be a circle: {circle}", stack.name);
             return Err(CallError::Refused(text));
         }
         let mut ledger = self.ledger();

@@ -160,6 +160,17 @@ pub(crate) struct Before {
 /// Puts values back to what an operation found.
 pub(crate) fn restore(ctx: &Context, values: Vec<Before>, undoes: u64) -> Result<(), EngineError> {
     let mut txn = ctx.store.begin(intent(ctx, "undo", Wait::Durable))?;
+    let found = put_back(&mut *txn, values)?;
+    let undo = serde_json::json!({ FOUND: to_value(&found) });
+    txn.commit(Seal::Operation(OperationRecord { undo, undoes: Some(undoes) }))?;
+    Ok(())
+}
+
+/// Key of what an operation found of values, in what it keeps for its undoing.
+pub(crate) const FOUND: &str = "values";
+
+/// Makes values what an operation found. Returns what was there instead.
+pub(crate) fn put_back(txn: &mut dyn Txn, values: Vec<Before>) -> Result<Vec<Before>, EngineError> {
     let mut found = Vec::with_capacity(values.len());
     for Before { scope, key, before } in values {
         let now = txn.value_get(&scope, &key)?;
@@ -171,9 +182,22 @@ pub(crate) fn restore(ctx: &Context, values: Vec<Before>, undoes: u64) -> Result
         }
         found.push(Before { scope, key, before: now });
     }
-    let undo = serde_json::json!({ "values": to_value(&found) });
-    txn.commit(Seal::Operation(OperationRecord { undo, undoes: Some(undoes) }))?;
-    Ok(())
+    Ok(found)
+}
+
+/// Sets values as they are given, times included. Returns what was there before.
+///
+/// # Errors
+/// A key cannot be used, or the store failed.
+pub(crate) fn put_all(txn: &mut dyn Txn, entries: &[ValueEntry]) -> Result<Vec<Before>, EngineError> {
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        check_key(&entry.key).map_err(EngineError::Refused)?;
+        let before = txn.value_get(&entry.scope, &entry.key)?;
+        txn.value_put(entry)?;
+        found.push(Before { scope: entry.scope.clone(), key: entry.key.clone(), before });
+    }
+    Ok(found)
 }
 
 fn undo_of(values: &[(&str, Option<ValueEntry>)], scope: &str) -> OperationRecord {
@@ -183,10 +207,10 @@ fn undo_of(values: &[(&str, Option<ValueEntry>)], scope: &str) -> OperationRecor
         before: before.clone(),
     };
     let values: Vec<Before> = values.iter().map(found).collect();
-    OperationRecord { undo: serde_json::json!({ "values": to_value(&values) }), undoes: None }
+    OperationRecord { undo: serde_json::json!({ FOUND: to_value(&values) }), undoes: None }
 }
 
-fn intent(ctx: &Context, verb: &str, wait: Wait) -> Intent {
+pub(crate) fn intent(ctx: &Context, verb: &str, wait: Wait) -> Intent {
     Intent {
         actor: ctx.actor.clone(),
         verb: verb.to_owned(),
@@ -197,7 +221,11 @@ fn intent(ctx: &Context, verb: &str, wait: Wait) -> Intent {
     }
 }
 
-fn check_key(key: &str) -> Result<(), String> {
+/// Can this be a key?
+///
+/// # Errors
+/// Says why not.
+pub fn check_key(key: &str) -> Result<(), String> {
     if key.is_empty() || key.len() > 1024 || key.chars().any(char::is_control) {
         return Err(format!(
             "`{}` cannot be a key: 1 to 1024 bytes without control characters",

@@ -10,6 +10,7 @@ mod env;
 mod error;
 mod exit;
 mod files;
+mod interchange;
 mod out;
 mod parse;
 mod program;

@@ -160,7 +160,7 @@ impl Session<'_> {
         Ok(out)
     }
 
-    fn put_resource(&mut self, recorded: &Recorded) -> Outcome<()> {
+    pub fn put_resource(&mut self, recorded: &Recorded) -> Outcome<()> {
         let (conn, writing, stack) = self.target()?;
         let address = recorded.address.to_string();
         let text = body::write(recorded)?;
@@ -205,7 +205,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn remove_resource(&mut self, address: &Address) -> Outcome<bool> {
+    pub fn remove_resource(&mut self, address: &Address) -> Outcome<bool> {
         let (conn, writing, stack) = self.target()?;
         let address = address.to_string();
         let (num, next) = (stack.num, stack.next());

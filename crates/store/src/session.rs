@@ -75,8 +75,8 @@ pub struct Writing {
     pub intent: Intent,
     /// The stack of the intent.
     pub stack: Option<StackRow>,
-    /// Stacks made by this transaction.
-    pub made: Vec<(StackId, String)>,
+    /// Stacks made by this transaction: name and head.
+    pub made: Vec<(StackId, String, Version)>,
     pub changes: Changes,
     /// Next sequence number of events, by stack number.
     pub event_seqs: HashMap<i64, u64>,
@@ -226,7 +226,7 @@ impl<'s> Session<'s> {
     pub fn require_hold(&self, id: &StackId) -> Outcome<()> {
         let held = self.writing.as_ref().is_some_and(|w| {
             w.intent.stack.as_ref().is_some_and(|(held, ..)| held == id)
-                || w.made.iter().any(|(made, _)| made == id)
+                || w.made.iter().any(|(made, ..)| made == id)
         });
         if held {
             Ok(())
@@ -361,7 +361,8 @@ fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) ->
         let moved = match &note {
             Some(note) => {
                 let changes = versions::all_changes(conn, stack, &writing.changes).map_err(told)?;
-                let made = versions::make(shared, conn, writing, stack, id, &changes, note).map_err(told)?;
+                let made =
+                    versions::make(conn, writing, stack, id, &changes, note, shared.now()).map_err(told)?;
                 version = made.version;
                 move_head(conn, stack, &made, lock.as_str(), *fence).map_err(told)?
             }
@@ -429,12 +430,12 @@ fn log(
     version: Option<Version>,
     record: OperationRecord,
 ) -> Outcome<(u64, OperationId, Digest)> {
-    let about = match (&writing.intent.stack, &writing.stack, writing.made.first()) {
+    let about = match (&writing.intent.stack, &writing.stack, writing.made.as_slice()) {
         (Some((id, ..)), Some(stack), _) => {
             let after = version.unwrap_or(Version(stack.head));
             Some((id.as_str().to_owned(), stack.name.clone(), Some(Version(stack.head)), after))
         }
-        (_, _, Some((id, name))) => Some((id.as_str().to_owned(), name.clone(), None, Version::ZERO)),
+        (_, _, [(id, name, head)]) => Some((id.as_str().to_owned(), name.clone(), None, *head)),
         _ => None,
     };
     operations::append(

@@ -1,16 +1,22 @@
 //! Stacks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::id::StackId;
+use sloth_core::past::Past;
 use sloth_core::stack::{Stack, StackStatus};
-use sloth_core::store::{ReadStacks, StackMatch, StoreError, WriteStacks};
+use sloth_core::store::{
+    ReadStacks, StackMatch, StoreError, WriteDrift as _, WriteOutputs as _, WriteRuns as _, WriteStacks,
+};
 use sloth_core::value::{Map, canonical, to_value};
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
-use crate::session::Session;
+use crate::session::{Net, Session, StackRow};
 use crate::sum::Sum;
+use crate::versions;
 
 const COLUMNS: &str = "id, name, description, version, status, head, workflow_file, configuration, metadata, \
                        created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
@@ -178,7 +184,75 @@ impl Session<'_> {
                    rolled_back_to, sum, head, head_hash, fence, pending, resource_count, detection) VALUES (?1, ?2, ?3, \
                    ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, zeroblob(32), 0, 0, 0, 0)";
         write(conn, sql, stack).map_err(taken(&stack.name))?;
-        writing.made.push((stack.id.clone(), stack.name.clone()));
+        writing.made.push((stack.id.clone(), stack.name.clone(), Version::ZERO));
+        Ok(())
+    }
+
+    fn plant_stack(&mut self, past: &Past) -> Outcome<Version> {
+        if self.change()?.1.intent.stack.is_some() {
+            return Err(Failure::conflict("a stack with a history is made by a transaction of its own"));
+        }
+        let id = &past.stack.id;
+        self.insert_stack(&past.stack)?;
+        let row = self.stack(id)?.ok_or_else(|| missing(id))?;
+        // Nobody else can see the stack yet, so its rows are written as if it were held.
+        self.change()?.1.stack = Some(row);
+        let planted = self.grow(past);
+        let (conn, writing, _) = self.change()?;
+        writing.changes.clear();
+        let row = writing.stack.take();
+        planted?;
+        let row = row.ok_or_else(|| missing(id))?;
+        let sql = "UPDATE stacks SET head = ?1, head_hash = ?2, resource_count = ?3 WHERE num = ?4";
+        conn.prepare_cached(sql)?.execute(params![row.head, row.head_hash.as_bytes(), row.count, row.num])?;
+        let head = Version(row.head);
+        if let Some(made) = writing.made.iter_mut().find(|(made, ..)| made == id) {
+            made.2 = head;
+        }
+        Ok(head)
+    }
+
+    /// Writes the history of the stack that the transaction pretends to hold, and moves its head along.
+    fn grow(&mut self, past: &Past) -> Outcome<()> {
+        let (mut addresses, mut names) = (BTreeMap::new(), BTreeSet::new());
+        for version in &past.versions {
+            let (mut here, mut outputs) = (BTreeMap::new(), BTreeSet::new());
+            for recorded in &version.resources {
+                self.put_resource(recorded)?;
+                here.insert(recorded.address.to_string(), recorded.address.clone());
+            }
+            for output in &version.outputs {
+                self.output_put(output)?;
+                outputs.insert(output.name.as_str());
+            }
+            for address in addresses.iter().filter(|(name, _)| !here.contains_key(*name)).map(|(_, a)| a) {
+                self.remove_resource(address)?;
+            }
+            for name in names.difference(&outputs) {
+                self.output_remove(name)?;
+            }
+            (addresses, names) = (here, outputs);
+            let (conn, writing, stack) = self.target()?;
+            writing.changes.retain(|_, net| *net != Net::Nothing);
+            let made = versions::make(
+                conn,
+                writing,
+                &stack,
+                &past.stack.id,
+                &writing.changes,
+                &version.note,
+                version.at,
+            )?;
+            writing.changes.clear();
+            writing.stack =
+                Some(StackRow { head: made.head, head_hash: made.hash, count: made.count, ..stack });
+        }
+        for run in &past.runs {
+            self.run_put(run)?;
+        }
+        if !past.findings.is_empty() {
+            self.drift_put(&past.stack.id, &past.findings)?;
+        }
         Ok(())
     }
 
@@ -233,6 +307,10 @@ impl ReadStacks for Session<'_> {
 impl WriteStacks for Session<'_> {
     fn stack_insert(&mut self, stack: &Stack) -> Result<(), StoreError> {
         let done = self.insert_stack(stack);
+        self.shared.told(done)
+    }
+    fn stack_plant(&mut self, past: &Past) -> Result<Version, StoreError> {
+        let done = self.plant_stack(past);
         self.shared.told(done)
     }
     fn stack_update(&mut self, stack: &Stack) -> Result<(), StoreError> {

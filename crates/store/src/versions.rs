@@ -14,7 +14,6 @@ use sloth_core::version::{Snapshot, Version, VersionInfo, VersionKind, VersionNo
 use crate::failure::{Failure, Outcome};
 use crate::named::{OUTPUTS, UPSTREAMS};
 use crate::session::{Changes, Net, Part, Session, StackRow, Writing, digest_of};
-use crate::sqlite::Shared;
 
 /// What a commit does to the head of a stack.
 pub struct Made {
@@ -130,13 +129,13 @@ fn push_hex(text: &mut String, digest: &Digest) {
 
 /// Seals the pending version, if there is anything to seal.
 pub fn make(
-    shared: &Shared,
     conn: &Connection,
     writing: &Writing,
     stack: &StackRow,
     id: &StackId,
     changes: &Changes,
     note: &VersionNote,
+    at: Timestamp,
 ) -> Outcome<Made> {
     if stack.pending {
         conn.prepare_cached("DELETE FROM pending_changes WHERE stack = ?1")?.execute([stack.num])?;
@@ -160,7 +159,7 @@ pub fn make(
     let mut info = VersionInfo {
         version: Version(next),
         kind: note.kind,
-        created_at: shared.now(),
+        created_at: at,
         created_by: note.created_by.clone().unwrap_or_else(|| writing.intent.actor.name.clone()),
         description: note.description.clone(),
         run: note.run.clone(),
@@ -320,4 +319,3 @@ impl ReadVersions for Session<'_> {
         self.shared.told(self.is_pending(stack))
     }
 }
-

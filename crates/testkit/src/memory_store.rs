@@ -18,6 +18,7 @@ use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent, StepState, next
 use sloth_core::lease::{Fence, Lease, LeaseError, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::operation::Operation;
 use sloth_core::output::Output;
+use sloth_core::past::Past;
 use sloth_core::recorded::{Recorded, RecordedText};
 use sloth_core::retention::{Collected, digests_in};
 use sloth_core::run::Run;
@@ -25,14 +26,14 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases,
     OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
-    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store, StoreError, Txn,
-    VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs, WriteResources, WriteRuns,
-    WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
+    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store,
+    StoreError, Txn, VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs,
+    WriteResources, WriteRuns, WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
 };
 use sloth_core::upstream::Upstream;
 use sloth_core::value::{Value, canonical, to_value};
 use sloth_core::value_entry::ValueEntry;
-use sloth_core::version::{Snapshot, Version, VersionInfo};
+use sloth_core::version::{Snapshot, Version, VersionInfo, VersionNote};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -107,6 +108,38 @@ impl StackEntry {
     }
     fn kept(&self) -> impl Iterator<Item = &(Option<VersionInfo>, Content)> {
         (0u64..).zip(&self.history).filter(|(n, _)| !self.removed.contains_key(n)).map(|(_, version)| version)
+    }
+    /// Makes a version of the newest content, if it changed or the note says so.
+    fn seal(&mut self, note: &VersionNote, at: Timestamp, actor: &str) -> Option<Version> {
+        let next = self.head().next();
+        let (old, new) = (self.sealed().digests(), self.newest.digests());
+        let written = new.iter().filter(|(k, d)| old.get(*k) != Some(d)).count();
+        let removed = old.keys().filter(|k| !new.contains_key(*k)).count();
+        if written + removed == 0 && !note.always {
+            return None;
+        }
+        let resources = |of: &dyn Fn(&(Part, &str)) -> bool, all: &BTreeMap<(Part, &str), Digest>| {
+            all.keys().filter(|k| k.0 == Part::Resource && of(k)).count() as u64
+        };
+        let prev_hash = self.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
+        let mut info = VersionInfo {
+            version: next,
+            kind: note.kind,
+            created_at: at,
+            created_by: note.created_by.clone().unwrap_or_else(|| actor.to_owned()),
+            description: note.description.clone(),
+            run: note.run.clone(),
+            prev_hash,
+            hash: Digest::ZERO,
+            written: resources(&|k| old.get(k) != new.get(k), &new),
+            removed: resources(&|k| !new.contains_key(k), &old),
+            successful: note.successful,
+        };
+        let text = serde_json::json!([to_value(&info), to_value(&new.values().collect::<Vec<_>>())]);
+        info.hash = prev_hash.link(canonical(&text).as_bytes());
+        let content = self.newest.clone();
+        self.history.push((Some(info), content));
+        Some(next)
     }
     fn shown(&self) -> Stack {
         Stack { head: self.head(), ..self.stack.clone() }
@@ -401,6 +434,39 @@ impl WriteStacks for Session<'_> {
         };
         self.world.stacks.insert(stack.id.clone(), entry);
         Ok(())
+    }
+    fn stack_plant(&mut self, past: &Past) -> Result<Version> {
+        let actor = match &self.intent {
+            Some(intent) if intent.stack.is_none() => intent.actor.name.clone(),
+            _ => return Err(conflict("a stack with a history is made by a transaction of its own")),
+        };
+        for run in &past.runs {
+            if self.run_get(&run.id)?.is_some() {
+                return Err(conflict(format!("run `{}` belongs to another stack", run.id)));
+            }
+        }
+        self.stack_insert(&past.stack)?;
+        let entry = self.world.stacks.get_mut(&past.stack.id).ok_or_else(|| unknown(&past.stack.id))?;
+        for version in &past.versions {
+            let old = entry.newest.resources.clone();
+            // What did not change keeps the times of its last change.
+            let kept = |r: &Recorded| match old.get(&r.address.to_string()) {
+                Some(before) if before.digest() == r.digest() => before.clone(),
+                _ => r.clone(),
+            };
+            entry.newest = Content {
+                resources: version.resources.iter().map(|r| (r.address.to_string(), kept(r))).collect(),
+                outputs: version.outputs.iter().map(|o| (o.name.clone(), o.clone())).collect(),
+                upstreams: BTreeMap::new(),
+            };
+            entry.seal(&version.note, version.at, &actor);
+        }
+        entry.runs.clone_from(&past.runs);
+        let open = |f: &&Finding| f.status != DriftStatus::Clean;
+        entry.open_findings = past.findings.iter().filter(open).cloned().collect();
+        entry.findings = past.findings.clone();
+        entry.findings.sort_by_key(|f| f.address.to_string());
+        Ok(entry.head())
     }
     fn stack_update(&mut self, stack: &Stack) -> Result<()> {
         let deleted = self.held(&stack.id)?.deleted;
@@ -871,9 +937,8 @@ impl Txn for Session<'_> {
             return Err(conflict("a version needs a stack and the lease on it").into());
         }
         let mut version = None;
-        let mut about = self
-            .made
-            .first()
+        let only = if self.made.len() == 1 { self.made.first() } else { None };
+        let mut about = only
             .and_then(|id| self.world.stacks.get(id))
             .map(|e| ((e.stack.id.to_string(), e.stack.name.clone()), None, e.head()));
         if let Some((id, lock, fence)) = &intent.stack {
@@ -890,38 +955,7 @@ impl Txn for Session<'_> {
                 return Err(CommitError::Stale { base, head });
             }
             if let Seal::Version(note, _) = &seal {
-                let (old, new) = (entry.sealed().digests(), entry.newest.digests());
-                let written = new.iter().filter(|(k, d)| old.get(*k) != Some(d)).count();
-                let removed = old.keys().filter(|k| !new.contains_key(*k)).count();
-                if written + removed > 0 || note.always {
-                    let resources =
-                        |of: &dyn Fn(&(Part, &str)) -> bool, all: &BTreeMap<(Part, &str), Digest>| {
-                            all.keys().filter(|k| k.0 == Part::Resource && of(k)).count() as u64
-                        };
-                    let prev_hash =
-                        entry.history.last().and_then(|(i, _)| i.as_ref()).map_or(Digest::ZERO, |i| i.hash);
-                    let mut info = VersionInfo {
-                        version: head.next(),
-                        kind: note.kind,
-                        created_at: now,
-                        created_by: note.created_by.clone().unwrap_or_else(|| intent.actor.name.clone()),
-                        description: note.description.clone(),
-                        run: note.run.clone(),
-                        prev_hash,
-                        hash: Digest::ZERO,
-                        written: resources(&|k| old.get(k) != new.get(k), &new),
-                        removed: resources(&|k| !new.contains_key(k), &old),
-                        successful: note.successful,
-                    };
-                    let text = canonical(&serde_json::json!([
-                        to_value(&info),
-                        to_value(&new.values().collect::<Vec<_>>())
-                    ]));
-                    info.hash = prev_hash.link(text.as_bytes());
-                    let content = entry.newest.clone();
-                    entry.history.push((Some(info), content));
-                    version = Some(head.next());
-                }
+                version = entry.seal(note, now, &intent.actor.name);
             }
             about = Some(((id.to_string(), entry.stack.name.clone()), Some(head), entry.head()));
         }

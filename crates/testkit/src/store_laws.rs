@@ -24,6 +24,7 @@ use sloth_core::journal::{Intention, Subject};
 use sloth_core::lease::{Lease, LeaseError, LeaseKind, LeaseRequest};
 use sloth_core::operation::Operation;
 use sloth_core::output::Output;
+use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Condition, Origin, Recorded, RecordedText};
 use sloth_core::run::{Counts, Run, RunStatus, TaskCounts};
 use sloth_core::stack::{Stack, StackStatus};
@@ -70,6 +71,7 @@ macro_rules! store_laws {
             a_released_lease_is_fenced
             a_removed_version_comes_back_until_it_is_collected
             a_removed_version_is_not_there_and_its_link_is
+            a_planted_stack_has_its_history
             a_renewed_lease_lives_on
             a_resource_that_is_back_to_what_it_was_has_not_changed
             a_row_that_came_and_went_makes_no_version
@@ -955,6 +957,94 @@ pub fn versions_form_a_chain(f: &Fixture) {
     }
 }
 
+/// A stack that comes with a history has it as if it had happened here, and nothing of it is kept without a commit.
+pub fn a_planted_stack_has_its_history(f: &Fixture) {
+    let out = |n: i64| Output { name: "n".to_owned(), value: json!(n), sensitive: false };
+    let version = |at: i64, always: bool, resources: Vec<Recorded>, outputs: Vec<Output>| PastVersion {
+        note: VersionNote { created_by: Some("them".to_owned()), always, ..note() },
+        at: Timestamp::from_nanos(at),
+        resources,
+        outputs,
+    };
+    let finding = Finding {
+        address: record("a", 1).address,
+        status: DriftStatus::Drifted,
+        expected: Some(json!({ "n": 1 })),
+        actual: Some(json!({ "n": 2 })),
+        diff: Diff::none(),
+        reason: Reason::External,
+        detected_at: Timestamp::from_nanos(50),
+        resolution: Resolution::Pending,
+    };
+    let past = |name: &str| Past {
+        stack: Stack { execution_count: 2, status: StackStatus::Failed, ..stack(f, name) },
+        versions: vec![
+            version(100, true, vec![], vec![]),
+            version(200, false, vec![record("a", 1), record("b", 1)], vec![out(1)]),
+            version(300, false, vec![record("a", 1), record("b", 1)], vec![out(1)]),
+            version(400, false, vec![record("a", 1), record("c", 1)], vec![]),
+        ],
+        runs: vec![
+            run(f, &format!("{name}-1"), RunStatus::Completed),
+            run(f, &format!("{name}-2"), RunStatus::Failed),
+        ],
+        findings: vec![finding.clone()],
+    };
+    let (web, db) = (past("web"), past("db"));
+    let before = export(&*f.store);
+    let mut txn = f.store.begin(no_stack()).unwrap();
+    assert_eq!(txn.stack_plant(&web).unwrap(), Version(3), "what changed nothing is no version");
+    drop(txn);
+    assert_eq!(export(&*f.store), before);
+    let mut txn = f.store.begin(no_stack()).unwrap();
+    txn.stack_plant(&web).unwrap();
+    txn.stack_plant(&db).unwrap();
+    txn.event_append(Some(&db.stack.id), &event(f, "planted")).unwrap();
+    assert!(txn.stack_plant(&past("web")).is_err(), "a run belongs to one stack, a name too");
+    drop(txn);
+    let mut txn = f.store.begin(no_stack()).unwrap();
+    txn.stack_plant(&web).unwrap();
+    txn.stack_plant(&db).unwrap();
+    txn.event_append(Some(&db.stack.id), &event(f, "planted")).unwrap();
+    let done = txn.commit(Seal::Operation(OperationRecord::default())).unwrap();
+    let view = f.store.view().unwrap();
+    let logged = view.operation_get(done.operation.unwrap().0).unwrap().unwrap();
+    assert_eq!(logged.stack, None, "it is about two stacks");
+    for planted in [&web, &db] {
+        let id = &planted.stack.id;
+        let stack = view.stack_get(id).unwrap().unwrap();
+        assert_eq!(stack, Stack { head: Version(3), ..planted.stack.clone() });
+        let versions = view.version_list(id, 0).unwrap();
+        let told: Vec<_> = versions
+            .iter()
+            .map(|v| (v.version.0, v.created_at.as_nanos(), v.created_by.as_str(), v.written, v.removed))
+            .collect();
+        assert_eq!(told, [(3, 400, "them", 1, 1), (2, 200, "them", 2, 0), (1, 100, "them", 0, 0)]);
+        assert_eq!(versions[0].prev_hash, versions[1].hash);
+        assert_eq!(view.resource_list(id, VersionAt::Head).unwrap(), planted.versions[3].resources);
+        assert_eq!(view.resource_count(id).unwrap(), 2);
+        for (number, which) in [(1, 0), (2, 1), (3, 3)] {
+            let at = VersionAt::Number(Version(number));
+            assert_eq!(view.resource_list(id, at).unwrap(), planted.versions[which].resources);
+            assert_eq!(view.output_list(id, at).unwrap(), planted.versions[which].outputs);
+        }
+        let runs: Vec<Run> = view.run_list(id, 0).unwrap().into_iter().rev().collect();
+        assert_eq!(runs, planted.runs);
+        assert_eq!(view.drift_latest(id).unwrap(), std::slice::from_ref(&finding));
+        assert!(!view.version_pending(id).unwrap());
+    }
+    assert_eq!(view.event_list(&of_stack(&db.stack.id)).unwrap().len(), 1);
+    drop(view);
+    // It goes on like any other stack.
+    let lease = acquire(&*f.store, &request(&web.stack.id, "holder")).unwrap();
+    assert_eq!(put(f, &lease, &[record("a", 2)]).version, Some(Version(4)));
+    let mut txn = f.store.begin(intent(&lease, None)).unwrap();
+    assert!(txn.stack_plant(&past("third")).is_err(), "not in a transaction about another stack");
+    drop(txn);
+    let severe: Vec<_> = f.store.check(true).unwrap().into_iter().filter(|c| c.severe).collect();
+    assert!(severe.is_empty(), "{severe:?}");
+}
+
 /// Outputs have a history like resources.
 pub fn outputs_have_a_history(f: &Fixture) {
     let (s, lease) = made(f, "web");
@@ -1036,7 +1126,8 @@ pub fn what_stacks_need_has_a_history(f: &Fixture) {
         version: Version(n),
         reads: [("url".to_owned(), Reading::of(None))].into(),
     };
-    let put = |n: u64| change(&*f.store, &lease, version(), |txn| txn.upstream_put(&needs(n)).unwrap()).unwrap();
+    let put =
+        |n: u64| change(&*f.store, &lease, version(), |txn| txn.upstream_put(&needs(n)).unwrap()).unwrap();
     assert_eq!(put(1).version, Some(Version(1)));
     assert_eq!(put(1).version, None);
     assert_eq!(put(2).version, Some(Version(2)));

@@ -197,7 +197,7 @@ impl<T> View for T where
         + ReadResources
         + ReadOutputs
         + ReadUpstreams
-    + ReadUpstreams
+        + ReadUpstreams
         + ReadVersions
         + ReadRuns
         + ReadEvents

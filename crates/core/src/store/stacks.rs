@@ -1,6 +1,8 @@
 use super::StoreError;
 use crate::id::StackId;
+use crate::past::Past;
 use crate::stack::Stack;
+use crate::version::Version;
 
 /// What a text names.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,12 @@ pub trait WriteStacks {
     /// # Errors
     /// [`StoreError::Conflict`] when the name is taken.
     fn stack_insert(&mut self, stack: &Stack) -> Result<(), StoreError>;
+    /// Makes a stack with its whole history, in a transaction that is about no stack. Returns its head. The versions form
+    /// a chain of this store; what each of them wrote and removed is found by comparing it with the one before.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the name, the id or a run's id is taken, or the transaction is about a stack.
+    fn stack_plant(&mut self, past: &Past) -> Result<Version, StoreError>;
     /// Overwrites everything but id, head and fence.
     ///
     /// # Errors

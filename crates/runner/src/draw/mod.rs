@@ -112,11 +112,10 @@ impl Drawing {
     /// A stack, what it needs and what needs it, by way of others too.
     pub fn of_stacks(all: &StackGraph, stack: usize) -> Self {
         let shown = all.around(stack);
-        let place: BTreeMap<usize, usize> = shown.iter().enumerate().map(|(place, &at)| (at, place)).collect();
-        let nodes: Vec<Node> = shown
-            .iter()
-            .map(|&at| Node { name: all.names[at].clone(), missing: at >= all.there })
-            .collect();
+        let place: BTreeMap<usize, usize> =
+            shown.iter().enumerate().map(|(place, &at)| (at, place)).collect();
+        let nodes: Vec<Node> =
+            shown.iter().map(|&at| Node { name: all.names[at].clone(), missing: at >= all.there }).collect();
         let mut around: BTreeSet<(usize, usize)> = BTreeSet::new();
         for Circle(path) in all.graph.circles() {
             around.extend(path.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))));

@@ -73,9 +73,11 @@ impl StackEnds {
                 how: upstream.how(),
             })
         };
-        let needs = at.iter().flat_map(|&at| all.graph.needs(at).iter().filter_map(move |e| end(e.to, (at, e.to))));
-        let needed =
-            at.iter().flat_map(|&at| all.graph.needed_by(at).iter().filter_map(move |e| end(e.to, (e.to, at))));
+        let needs =
+            at.iter().flat_map(|&at| all.graph.needs(at).iter().filter_map(move |e| end(e.to, (at, e.to))));
+        let needed = at
+            .iter()
+            .flat_map(|&at| all.graph.needed_by(at).iter().filter_map(move |e| end(e.to, (e.to, at))));
         Self { depends_on: needs.collect(), dependents: needed.collect(), stale: deps.stale.clone() }
     }
 
@@ -89,7 +91,8 @@ impl StackEnds {
             format!("depends on {} ({}{missing})", end.stack, end.how)
         });
         let needed = self.dependents.iter().map(|end| format!("needed by {} ({})", end.stack, end.how));
-        let stale = self.stale.iter().filter(|s| s.output.is_some()).map(|s| format!("stale: {}", s.sentence()));
+        let stale =
+            self.stale.iter().filter(|s| s.output.is_some()).map(|s| format!("stale: {}", s.sentence()));
         needs.chain(needed).chain(stale).collect()
     }
 }

@@ -8,9 +8,68 @@ use serde::{Deserialize, Serialize};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::output::Output;
 use sloth_core::recorded::Recorded;
+use sloth_core::stack::Stack;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::Version;
 use sloth_engine::transfer::Carried;
+
+use crate::interchange::tfstate;
+use crate::out::{Human, Page, words};
+
+/// What an import made, or would make.
+#[derive(Debug, Serialize)]
+pub struct ImportedView {
+    stack: String,
+    stack_id: Option<String>,
+    dry_run: bool,
+    from: String,
+    from_version: u64,
+    resources: usize,
+    outputs: usize,
+    sensitive: usize,
+    contents: usize,
+    notes: Vec<String>,
+}
+
+impl ImportedView {
+    /// What `carried` becomes under a name; `made` is the stack that was made of it, if one was.
+    pub fn new(carried: &Carried, name: &str, made: Option<&Stack>, notes: &[String]) -> Self {
+        let secret = carried.resources.iter().filter(|r| r.options.sensitive).count()
+            + carried.outputs.iter().filter(|o| o.sensitive).count();
+        Self {
+            stack: name.to_owned(),
+            stack_id: made.map(|stack| stack.id.to_string()),
+            dry_run: made.is_none(),
+            from: carried.name.clone(),
+            from_version: carried.version.0,
+            resources: carried.resources.len(),
+            outputs: carried.outputs.len(),
+            sensitive: secret,
+            contents: carried.contents.len(),
+            notes: notes.to_vec(),
+        }
+    }
+}
+
+impl Human for ImportedView {
+    fn human(&self, page: &mut Page) {
+        let count = |n: usize, what: &str| words::count(n as u64, what);
+        let mut what = format!("{}, {}", count(self.resources, "resource"), count(self.outputs, "output"));
+        if self.contents > 0 {
+            what = format!("{what}, {}", count(self.contents, "content"));
+        }
+        let what = format!("{what} of `{}` at {}", self.from, Version(self.from_version));
+        page.line(&if self.dry_run {
+            format!("stack `{}` would be made of {what}; nothing was changed", self.stack)
+        } else {
+            format!("stack `{}` made of {what}; `sloth-runner undo` takes it back", self.stack)
+        });
+        if self.sensitive > 0 {
+            let verb = if self.sensitive == 1 { "is" } else { "are" };
+            page.line(&format!("{} of them {verb} sensitive", self.sensitive));
+        }
+    }
+}
 
 /// Format of [`Document`].
 const FORMAT: &str = "sloth-runner-stack/1";
@@ -101,13 +160,15 @@ pub fn read(text: &str) -> Result<Carried, String> {
         }
         contents.push(blob);
     }
+    let mut metadata = this.stack.metadata;
+    tfstate::count_on(&mut metadata, Version(this.version));
     Ok(Carried {
         name: this.stack.name,
         description: this.stack.description,
         version_label: this.stack.version,
         workflow_file: this.stack.workflow_file,
         configuration: this.stack.configuration,
-        metadata: this.stack.metadata,
+        metadata,
         version: Version(this.version),
         resources: this.resources,
         outputs: this.outputs,

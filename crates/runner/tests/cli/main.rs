@@ -31,6 +31,7 @@ mod test_stack;
 mod test_stack_deps;
 mod test_stack_drift;
 mod test_stack_gc;
+mod test_stack_interchange;
 mod test_stack_lock;
 mod test_stack_snapshot;
 mod test_stack_state;

@@ -24,6 +24,7 @@ fn a_tag_is_read_wherever_a_version_is_named() {
     env.write("site.sloth", &env.read("site.sloth").replace("hello", "goodbye"));
     env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
     env.expect(0, &["stack", "state", "tags", "add", "site", "first", "--version", "1"]);
+    env.expect(0, &["stack", "state", "tags", "list", "site"]);
     for named in ["first", "@first", "site@first"] {
         let shown = env.expect(0, &["stack", "snapshot", "show", "site", named, "-o", "json"]).stdout;
         let shown: Value = serde_json::from_str(&shown).unwrap();

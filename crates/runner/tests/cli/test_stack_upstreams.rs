@@ -40,7 +40,8 @@ task("all", { run = function() stack.set_output("x", 1) end })
 
 fn three() -> TestEnv {
     let env = env();
-    for (name, text) in [("db.sloth", DB), ("app.sloth", APP), ("front.sloth", FRONT), ("alone.sloth", ALONE)] {
+    for (name, text) in [("db.sloth", DB), ("app.sloth", APP), ("front.sloth", FRONT), ("alone.sloth", ALONE)]
+    {
         env.write(name, text);
     }
     env.expect(0, &["run", "db.sloth"]);
@@ -93,7 +94,8 @@ fn programs_read_the_same() {
     assert_eq!((&db["stack"], &db["declared"]), (&"db-stack".into(), &false.into()));
     assert_eq!(db["outputs"], serde_json::json!(["password", "url"]));
     assert_eq!(shown["stacks"]["dependents"][0]["stack"], "frontend-stack");
-    let ordered = json(&env, 0, &["stack", "deps", "order", "frontend-stack", "alone", "db-stack", "app-stack"]);
+    let ordered =
+        json(&env, 0, &["stack", "deps", "order", "frontend-stack", "alone", "db-stack", "app-stack"]);
     assert_eq!(ordered["order"], serde_json::json!(["alone", "db-stack", "app-stack", "frontend-stack"]));
     assert_eq!(
         ordered["groups"],
@@ -172,9 +174,18 @@ fn what_is_no_longer_read_is_no_longer_needed() {
     let env = three();
     env.write("app.sloth", "workflow({ name = \"app-stack\" })\ntask(\"a\", { run = function() end })\ntask(\"b\", { run = function() end })\n");
     env.expect(0, &["run", "app.sloth", "--task", "a"]);
-    assert_eq!(json(&env, 0, &["stack", "deps", "show", "app-stack"])["stacks"]["depends_on"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        json(&env, 0, &["stack", "deps", "show", "app-stack"])["stacks"]["depends_on"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     env.expect(0, &["run", "app.sloth"]);
-    assert_eq!(json(&env, 0, &["stack", "deps", "show", "app-stack"])["stacks"]["depends_on"], serde_json::json!([]));
+    assert_eq!(
+        json(&env, 0, &["stack", "deps", "show", "app-stack"])["stacks"]["depends_on"],
+        serde_json::json!([])
+    );
 }
 
 #[test]
@@ -196,7 +207,10 @@ fn a_stack_that_others_need_is_not_taken_away_in_silence() {
 #[test]
 fn stacks_cannot_need_each_other_in_a_circle() {
     let env = three();
-    env.write("declares.sloth", &DB.replace("\"db-stack\" }", "\"db-stack\", config = { depends_on = \"frontend-stack\" } }"));
+    env.write(
+        "declares.sloth",
+        &DB.replace("\"db-stack\" }", "\"db-stack\", config = { depends_on = \"frontend-stack\" } }"),
+    );
     env.tell(&["run", "declares.sloth"]);
     env.tell(&["plan", "declares.sloth"]);
     env.write("reads.sloth", "workflow({ name = \"db-stack\" })\ntask(\"all\", { run = function()\n    stack.output_of(\"app-stack\", \"at\")\nend })\n");

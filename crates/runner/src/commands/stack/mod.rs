@@ -45,13 +45,13 @@ pub enum Command {
     Drift(drift::Args),
     /// List the events of a stack, oldest first
     Events(events::Args),
-    /// Write a stack as JSON, for `stack import`
+    /// Write a stack as JSON, for `stack import` or for Terraform
     Export(export::Args),
     /// Remove old versions for good, and what nobody needs after them
     Gc(gc::Args),
     /// List the runs of a stack
     History(history::Args),
-    /// Make a stack of what `stack export` wrote
+    /// Make a stack of what `stack export` wrote, or of another program's state
     Import(import::Args),
     /// List all stacks
     List(list::Args),

@@ -89,7 +89,8 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     };
     let deps = load(app, &args.stack, args.at.as_deref())?;
     let place = deps.all.find(&deps.stack.name);
-    let related = |at: &usize| !(deps.all.graph.needs(*at).is_empty() && deps.all.graph.needed_by(*at).is_empty());
+    let related =
+        |at: &usize| !(deps.all.graph.needs(*at).is_empty() && deps.all.graph.needed_by(*at).is_empty());
     let drawing = match place.filter(|at| !args.resources && (args.stacks || related(at))) {
         Some(at) => Drawing::of_stacks(&deps.all, at),
         None => Drawing::new(&deps),
