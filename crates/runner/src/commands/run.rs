@@ -101,7 +101,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if args.plan {
         return plan::show(app, &found, &args.part, None, false);
     }
-    go(app, &found, &args.part)
+    carry_out(app, &found, &args.part, args.validate)
 }
 
 /// The file, then its stack as far as there is one.
@@ -114,15 +114,22 @@ fn validate_first(app: &App, found: &Found) -> Result<(), CommandError> {
     validate::before_run(app, found.stack.as_deref().unwrap_or(&workflow.name))
 }
 
-/// Runs a program that was found.
+/// Runs a program that was found, without checking its stack before: what a dead run left is no obstacle to going on.
 ///
 /// # Errors
 /// It could not begin, or its state could not be written.
 pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
+    carry_out(app, found, part, true)
+}
+
+fn carry_out(app: &App, found: &Found, part: &Part, validated: bool) -> Result<Exit, CommandError> {
     let request = part.request(app, found, false)?;
     app.follow(&found.file);
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
+    if program.workflow().config.validate && !validated {
+        validate::before_run(app, &name)?;
+    }
     if app.config()?.auto_snapshot && !program.workflow().config.create_snapshot {
         snapshot_before(app, &name)?;
     }
