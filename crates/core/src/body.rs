@@ -321,6 +321,20 @@ pub trait Scope: Send + Sync {
     /// The store failed.
     fn forget(&self, kind: &str, name: &str) -> Result<bool, CallError>;
 
+    /// Begins an execution of a workflow that is written by hand, under the lease of the stack of that name, which is made
+    /// when there is none. The metadata is added to the stack's. Returns what names it in [`Scope::workflow_step`]. The
+    /// running workflow's own name is the run itself. Only listed while planning.
+    ///
+    /// # Errors
+    /// The name cannot be one, this run writes it already, somebody holds the stack, or the store failed.
+    fn workflow_begin(&self, name: &str, metadata: Map) -> Result<String, CallError>;
+    /// One step of an execution that is written by hand; its last one makes the version. Returns whether the step was for
+    /// another stack than the one that runs. Only listed while planning.
+    ///
+    /// # Errors
+    /// It was not begun in this run, or has ended; else as the step's.
+    fn workflow_step(&self, id: &str, step: WorkflowStep) -> Result<bool, CallError>;
+
     /// Reads a value.
     ///
     /// # Errors
@@ -351,6 +365,19 @@ pub trait Scope: Send + Sync {
     /// # Errors
     /// The store failed.
     fn value_unlock(&self, name: &str, holder: &str) -> Result<bool, CallError>;
+}
+
+/// A step of an execution that is written by hand.
+#[derive(Clone, Debug)]
+pub enum WorkflowStep {
+    /// A resource, as somebody says it is. Said twice, the later holds.
+    Resource(Registration),
+    /// An output.
+    Output(Output),
+    /// It succeeded.
+    Complete,
+    /// It failed, and why.
+    Fail(String),
 }
 
 /// A resource that lives only in the record.

@@ -29,6 +29,7 @@ pub mod id;
 pub mod journal;
 pub mod kind;
 pub mod lease;
+pub mod legacy;
 pub mod machine;
 pub mod observed;
 pub mod operation;

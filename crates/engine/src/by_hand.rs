@@ -95,17 +95,19 @@ pub fn edit(ctx: &Context, stack: &str, edit: Edit) -> Result<Option<Version>, E
     Ok(txn.commit(Seal::Version(note, OperationRecord::default()))?.version)
 }
 
+/// Refuses an address that nobody could type as it is printed; the error says so.
+pub(crate) fn can_be_typed(address: &Address) -> Result<(), String> {
+    let text = address.to_string();
+    match text.parse::<Address>() {
+        Ok(read) if read == *address => Ok(()),
+        _ => Err(format!("`{text}` cannot be the address of a resource; nothing was changed")),
+    }
+}
+
 /// What a registration wishes, with an address that can be typed.
 fn wish(entry: Registration) -> Result<Desired, EngineError> {
     let address = Address::local(entry.kind, entry.name);
-    let text = address.to_string();
-    match text.parse::<Address>() {
-        Ok(read) if read == address => {}
-        _ => {
-            let why = format!("`{text}` cannot be the address of a resource; nothing was changed");
-            return Err(EngineError::Refused(why));
-        }
-    }
+    can_be_typed(&address).map_err(EngineError::Refused)?;
     let mut options = entry.options;
     options.depends_on = entry.dependencies;
     Ok(Desired {
@@ -117,6 +119,19 @@ fn wish(entry: Registration) -> Result<Desired, EngineError> {
         options,
         span: None,
     })
+}
+
+/// The record of a resource that somebody else looks after, as it is for the first time; `error` says why it failed.
+///
+/// # Errors
+/// Kind and name make no address.
+pub fn recorded(entry: Registration, error: Option<String>, now: Timestamp) -> Result<Recorded, EngineError> {
+    let applied = entry.applied;
+    let desired = wish(entry)?;
+    let booked = book(&desired, None, applied, "", now).map_err(EngineError::Refused)?;
+    let (_, _, recorded) = booked.ok_or_else(|| EngineError::Refused("nothing was registered".to_owned()))?;
+    let condition = if error.is_some() { Condition::Failed } else { recorded.condition };
+    Ok(Recorded { error, condition, ..recorded })
 }
 
 /// What registering a resource comes to: the verdict, the change, and the new record; `None` when it is so already.

@@ -13,6 +13,7 @@ pub mod failpoint;
 pub mod goal;
 pub mod ignores;
 pub mod lease;
+pub mod migrate;
 pub mod report;
 pub mod retention;
 pub mod run;
@@ -25,6 +26,7 @@ pub mod validate;
 pub mod values;
 
 mod conduct;
+mod handwritten;
 mod ledger;
 mod order;
 mod perform;

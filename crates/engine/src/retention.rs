@@ -24,7 +24,10 @@ pub type Verdicts = Vec<(VersionInfo, Option<Keep>)>;
 /// The store failed.
 pub fn look(ctx: &Context, view: &dyn View, stack: &Stack, policy: Policy) -> Result<Verdicts, EngineError> {
     let history = view.version_list(&stack.id, 0)?;
-    let said = decide(&history, &Holds::of(stack), policy, ctx.clock.now());
+    // Tags may have come since the caller looked.
+    let fresh = view.stack_get(&stack.id)?;
+    let holds = Holds::of(fresh.as_ref().unwrap_or(stack));
+    let said = decide(&history, &holds, policy, ctx.clock.now());
     Ok(history.into_iter().zip(said).map(|(info, (_, keep))| (info, keep)).collect())
 }
 

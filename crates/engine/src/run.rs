@@ -151,6 +151,7 @@ fn drive(
     let conduct = Conduct::new(Arc::clone(&session), &workflow, graph, chosen, parallel);
     let outcome = program.execute(&conduct);
     let mut ending = conduct.ending();
+    crate::handwritten::end_open(&session);
     if let Err(error) = outcome {
         ending.failed = true;
         ending.complete = false;

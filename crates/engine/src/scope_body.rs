@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sloth_core::address::{Address, HostName};
 use sloth_core::body::{
     Call, CallError, CommandCall, CommandOutcome, CustomFunctions, Outcome, Permission, Registered,
-    Registration, Scope, ValueChange,
+    Registration, Scope, ValueChange, WorkflowStep,
 };
 use sloth_core::change::Action;
 use sloth_core::decide::{Facts, PRESENCE, decide};
@@ -271,6 +271,7 @@ impl Scope for UnitScope {
         let session = &self.session;
         session.gate()?;
         let address = self.address(None, &entry.kind, &entry.name);
+        crate::by_hand::can_be_typed(&address).map_err(CallError::Refused)?;
         let known = session.ledger().records.get(&address).cloned();
         let mut options = entry.options;
         options.depends_on = entry.dependencies;
@@ -336,6 +337,13 @@ impl Scope for UnitScope {
             ledger.count(&self.task, |c| c.recorded += 1);
         }
         Ok(known)
+    }
+
+    fn workflow_begin(&self, name: &str, metadata: Map) -> Result<String, CallError> {
+        crate::handwritten::begin(self, name, metadata)
+    }
+    fn workflow_step(&self, id: &str, step: WorkflowStep) -> Result<bool, CallError> {
+        crate::handwritten::step(self, id, step)
     }
 
     fn value_get(&self, scope: &str, key: &str) -> Result<Option<ValueEntry>, CallError> {

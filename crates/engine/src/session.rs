@@ -56,6 +56,8 @@ pub(crate) struct Session {
     pub others: bool,
     /// What the caller wants the history to say.
     pub note: Mutex<Note>,
+    /// Executions of other stacks that this run writes by hand, by the id of the stack.
+    pub handwritten: Mutex<BTreeMap<StackId, Arc<Self>>>,
 }
 
 /// What the caller wants the history to say about a version.
@@ -165,6 +167,7 @@ impl Session {
             replay: Mutex::new(replay),
             others,
             note: Mutex::new(Note::default()),
+            handwritten: Mutex::default(),
         })
     }
 

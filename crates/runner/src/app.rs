@@ -39,6 +39,7 @@ pub struct App {
     arguments: Vec<String>,
     config: OnceCell<Config>,
     store: OnceCell<Arc<dyn Store>>,
+    nothing: OnceCell<Arc<dyn Store>>,
     about: RefCell<Option<String>>,
     repository: RefCell<Repository>,
 }
@@ -66,6 +67,7 @@ impl App {
             arguments,
             config: OnceCell::new(),
             store: OnceCell::new(),
+            nothing: OnceCell::new(),
             about: RefCell::new(None),
             repository: RefCell::new(Repository::Unknown),
         }
@@ -133,12 +135,35 @@ impl App {
         self.store.get().ok_or_else(|| CommandError::usage("the database is not open"))
     }
 
+    /// The store for looking only: where there is no database yet, one with nothing in it, and none is made.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn reading(&self) -> Result<&Arc<dyn Store>, CommandError> {
+        if self.store.get().is_some() {
+            return self.store();
+        }
+        if self.nothing.get().is_none() {
+            let location = self.location()?;
+            if !location.is_vacant() {
+                return self.store();
+            }
+            if self.out.verbose {
+                self.out
+                    .talk(&format!("there is no database at `{location}` yet; the first change makes it"));
+            }
+            let empty = sloth_store::SqliteStore::empty(&location, Arc::new(SystemClock))?;
+            let _ = self.nothing.set(Arc::new(empty));
+        }
+        self.nothing.get().ok_or_else(|| CommandError::usage("the database is not open"))
+    }
+
     /// A consistent picture of now.
     ///
     /// # Errors
     /// The store failed.
     pub fn view(&self) -> Result<Box<dyn View + '_>, CommandError> {
-        Ok(self.store()?.view()?)
+        Ok(self.reading()?.view()?)
     }
 
     /// Finds a stack and remembers that the command is about it.

@@ -12,6 +12,19 @@ use crate::{connection, files, restore};
 /// Pages copied before other users get a turn.
 const PAGES_PER_STEP: i32 = 1024;
 
+/// Between the name of a copy and the id of the process that makes it.
+const PART: &str = ".part-";
+
+/// Removes what those left who were killed while they made this copy: the unfinished copy, and the digest of a copy that
+/// never came to be. Failing is harmless.
+fn remove_left(to: &Path) {
+    let left = files::remove_left(to, PART);
+    // A digest alone that nobody was killed over is somebody's, and in the way.
+    if left.removed && !left.alive {
+        let _ = files::remove(&restore::seal_of(to));
+    }
+}
+
 /// Copies the database at `from` to `to`, which must not exist.
 pub fn take(from: &Path, to: &Path) -> Outcome<()> {
     take_and(from, to, |_| Ok(()))
@@ -35,7 +48,8 @@ fn take_and(from: &Path, to: &Path, finished: impl FnOnce(&Path) -> Outcome<()>)
         }
         .into());
     }
-    let temporary = files::beside(to, ".part");
+    remove_left(to);
+    let temporary = files::beside(to, &format!("{PART}{}", std::process::id()));
     let done = copy(from, &temporary).and_then(|()| finished(&temporary)).and_then(|()| {
         files::install_new(&temporary, to)
             .map_err(|e| Failure::File(format!("could not put the copy at `{}`", to.display()), e))

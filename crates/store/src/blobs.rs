@@ -1,10 +1,10 @@
 //! Contents by digest.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::store::{Blobs, StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
+use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::sqlite::Shared;
 
 /// Contents shorter than this are kept as they are: they would hardly become shorter.
@@ -39,13 +39,13 @@ fn decode(codec: i64, size: i64, data: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// Is it there?
-pub fn has(conn: &Connection, digest: &Digest) -> Outcome<bool> {
+pub fn has(conn: Connection<'_>, digest: &Digest) -> Outcome<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)";
     Ok(conn.prepare_cached(sql)?.query_row([digest.as_bytes()], |row| row.get(0))?)
 }
 
 /// Reads and verifies one.
-pub fn get(conn: &Connection, digest: &Digest) -> Outcome<Option<Blob>> {
+pub fn get(conn: Connection<'_>, digest: &Digest) -> Outcome<Option<Blob>> {
     let sql = "SELECT codec, size, data FROM blobs WHERE digest = ?1";
     let found = conn
         .prepare_cached(sql)?
@@ -60,7 +60,7 @@ pub fn get(conn: &Connection, digest: &Digest) -> Outcome<Option<Blob>> {
 }
 
 /// Keeps contents inside of an open transaction.
-pub fn insert(conn: &Connection, blobs: &[Blob]) -> Outcome<()> {
+pub fn insert(conn: Connection<'_>, blobs: &[Blob]) -> Outcome<()> {
     let sql = "INSERT INTO blobs (digest, codec, size, data) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO NOTHING";
     let mut put = conn.prepare_cached(sql)?;
     for blob in blobs {
@@ -75,8 +75,8 @@ pub fn insert(conn: &Connection, blobs: &[Blob]) -> Outcome<()> {
 }
 
 /// Digests of all contents, for checking.
-pub fn all(conn: &Connection, mut each: impl FnMut(Digest)) -> Outcome<()> {
-    let mut ask = conn.prepare("SELECT digest FROM blobs ORDER BY digest")?;
+pub fn all(conn: Connection<'_>, mut each: impl FnMut(Digest)) -> Outcome<()> {
+    let mut ask = conn.prepare_cached("SELECT digest FROM blobs ORDER BY digest")?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
         each(crate::session::digest_of(&row.get::<_, [u8; 32]>(0)?)?);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use rusqlite::{Connection, Row};
 use serde_json::json;
 use sloth_core::digest::Digest;
 use sloth_core::operation::ChainCheck;
@@ -14,6 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, FileSystem};
 use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
+use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
 use crate::{blobs, body, connection, events, leases, operations, schema, stacks, sum, values, versions};
 
@@ -56,7 +56,7 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
     let mut found = Findings { list: Vec::new(), counts: HashMap::new() };
     let reader = shared.reader()?;
     let conn = reader.conn();
-    conn.execute_batch("BEGIN")?;
+    conn.begin_view()?;
     around(shared, conn, &mut found)?;
     let inside = [
         ("unreadable", structure(conn, deep, &mut found)),
@@ -80,7 +80,7 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
 }
 
 /// What is around the database: permissions, filesystem, mark, journal files, the log.
-fn around(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     let path = &shared.path;
     if let Some(newer) = &shared.newer {
         found.note(
@@ -167,7 +167,7 @@ fn permissions(shared: &Shared, found: &mut Findings) {
     }
 }
 
-fn left_files(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+fn left_files(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     let left = match shared.files.all() {
         Ok(left) => left,
         Err(failure) => {
@@ -193,7 +193,7 @@ fn left_files(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outco
             );
         }
         let stack: Option<String> = {
-            use rusqlite::OptionalExtension as _;
+            use crate::sql::OptionalExtension as _;
             let sql = "SELECT name FROM stacks WHERE id = ?1";
             conn.query_row(sql, [head.stack.as_str()], |row| row.get(0)).optional()?
         };
@@ -215,7 +215,8 @@ fn left_files(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outco
 }
 
 /// SQLite's own checks, the tables, the settings.
-fn structure(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
+fn structure(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
+    let Connection::Sqlite(conn) = conn;
     let pragma = if deep { "PRAGMA integrity_check(20)" } else { "PRAGMA quick_check(20)" };
     let mut ask = conn.prepare(pragma)?;
     let mut rows = ask.query([])?;
@@ -260,10 +261,10 @@ fn structure(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()>
 type Bodies = BTreeMap<(i64, u64), Changes>;
 
 /// Digests of all rows; contents that records name.
-fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
+fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
     let mut named = HashSet::new();
     let kept = versions::kept(conn)?;
-    let mut ask = conn.prepare(
+    let mut ask = conn.prepare_cached(
         "SELECT address, digest, body, 1, stack, from_version, from_version + 1, created_at, updated_at, sum \
            FROM resource_rows \
          UNION ALL SELECT address, digest, body, 0, stack, from_version, to_version, created_at, updated_at, sum \
@@ -274,7 +275,7 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
         let address: String = row.get(0)?;
         let digest = digest_of(&row.get::<_, [u8; 32]>(1)?)?;
         let text: String = row.get(2)?;
-        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(row, &kept, 4)? {
+        if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
             // Collected; its digest goes on in the chain.
             continue;
         }
@@ -311,12 +312,12 @@ fn rows(conn: &Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
              UNION ALL SELECT name, digest, body, 0, stack, from_version, to_version FROM upstream_history",
         ),
     ] {
-        let mut ask = conn.prepare(sql)?;
+        let mut ask = conn.prepare_cached(sql)?;
         let mut each = ask.query([])?;
         while let Some(row) = each.next()? {
             let name: String = row.get(0)?;
             let text: String = row.get(2)?;
-            if text.is_empty() && !row.get::<_, bool>(3)? && !shown(row, &kept, 4)? {
+            if text.is_empty() && !row.get::<_, bool>(3)? && !shown(&row, &kept, 4)? {
                 continue;
             }
             if Digest::of(text.as_bytes()) != digest_of(&row.get::<_, [u8; 32]>(1)?)? {
@@ -384,7 +385,7 @@ fn collect(value: &Value, into: &mut HashSet<Digest>) {
 }
 
 /// What each version changed, told by the rows.
-fn changes_by_version(conn: &Connection) -> Outcome<Bodies> {
+fn changes_by_version(conn: Connection<'_>) -> Outcome<Bodies> {
     let mut all = Bodies::new();
     for (part, sql) in [
         (
@@ -403,7 +404,7 @@ fn changes_by_version(conn: &Connection) -> Outcome<Bodies> {
              UNION ALL SELECT stack, name, digest, from_version, to_version FROM upstream_history",
         ),
     ] {
-        let mut ask = conn.prepare(sql)?;
+        let mut ask = conn.prepare_cached(sql)?;
         let mut rows = ask.query([])?;
         while let Some(row) = rows.next()? {
             let stack: i64 = row.get(0)?;
@@ -420,10 +421,11 @@ fn changes_by_version(conn: &Connection) -> Outcome<Bodies> {
 }
 
 /// Both chains, and that the head is where the chain ends.
-fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
+fn chains(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     let mut changes = changes_by_version(conn)?;
-    let mut ask = conn
-        .prepare("SELECT num, id, name, head, head_hash, pending, resource_count FROM stacks ORDER BY num")?;
+    let mut ask = conn.prepare_cached(
+        "SELECT num, id, name, head, head_hash, pending, resource_count FROM stacks ORDER BY num",
+    )?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
         let (num, id, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -457,7 +459,7 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
             "SELECT (SELECT count(*) FROM resource_rows WHERE stack = ?1 AND from_version <= ?2) \
                   + (SELECT count(*) FROM resource_history \
                      WHERE stack = ?1 AND to_version = ?2 + 1 AND from_version <= ?2)",
-            rusqlite::params![num, head],
+            params![num, head],
             |row| row.get::<_, i64>(0),
         )?;
         if count != row.get::<_, i64>(6)? {
@@ -480,7 +482,7 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
             removed.extend(numbers.iter().filter_map(Value::as_u64).map(|n| (stack.clone(), n)));
         }
     })?;
-    let mut ask = conn.prepare(
+    let mut ask = conn.prepare_cached(
         "SELECT s.id, s.name, v.version FROM versions v JOIN stacks s ON s.num = v.stack \
          WHERE v.removed_at IS NOT NULL ORDER BY 1, 3",
     )?;
@@ -497,14 +499,14 @@ fn chains(conn: &Connection, found: &mut Findings) -> Outcome<()> {
     Ok(())
 }
 
-fn gaps(conn: &Connection, found: &mut Findings) -> Outcome<()> {
+fn gaps(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     if let Some((stack, seq)) = events::first_gap(conn)? {
         found.severe("events-missing", format!("event {seq} of stack number {stack} is missing"));
     }
     Ok(())
 }
 
-fn stale_leases(shared: &Shared, conn: &Connection, found: &mut Findings) -> Outcome<()> {
+fn stale_leases(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     for (stack, kind, by) in leases::stale(shared, conn)? {
         found.note(
             "lease-ended",
@@ -521,8 +523,9 @@ pub fn facts(shared: &Shared) -> Outcome<Value> {
     shared.read(|conn| {
         let one = |sql: &str| -> Outcome<i64> { Ok(conn.query_row(sql, [], |row| row.get(0))?) };
         let (lineage, operations) = mark::position(conn)?;
+        let Connection::Sqlite(lite) = conn;
         let settings: serde_json::Map<String, Value> =
-            connection::settings(conn)?.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect();
+            connection::settings(lite)?.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect();
         Ok(json!({
             "engine": "sqlite",
             "engine_version": rusqlite::version(),

@@ -1,6 +1,5 @@
 //! Drift findings: one set per detection, of which the newest counts. And what people want to be ignored of it.
 
-use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
 use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
@@ -10,6 +9,7 @@ use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sql::{OptionalExtension as _, Row, params};
 
 /// The word a plain enum is stored as.
 fn word<T: serde::Serialize>(item: &T) -> String {
@@ -66,7 +66,7 @@ impl Session<'_> {
         let mut rows = ask.query([stack.num])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(finding(row)?);
+            out.push(finding(&row)?);
         }
         Ok(out)
     }

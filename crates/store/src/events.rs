@@ -1,6 +1,7 @@
 //! Events: one gapless history per stack, and one for what concerns no stack.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value as Sql};
+use std::fmt::Write as _;
+
 use sloth_core::clock::Timestamp;
 use sloth_core::event::{Event, EventType, Severity, StoredEvent};
 use sloth_core::id::{EventId, RunId, StackId};
@@ -9,6 +10,7 @@ use sloth_core::value::{Value, canonical};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Session, stack_row};
+use crate::sql::{self, Connection, OptionalExtension as _, Owned, Row, params};
 
 /// Number under which events of no stack are kept.
 const NO_STACK: i64 = 0;
@@ -17,13 +19,13 @@ const INSERT: &str = "INSERT INTO events (stack, seq, id, kind, severity, at, ru
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// The number the next event of a stack gets.
-pub fn next_seq(conn: &Connection, stack: i64) -> Outcome<u64> {
+pub fn next_seq(conn: Connection<'_>, stack: i64) -> Outcome<u64> {
     let sql = "SELECT coalesce(max(seq), 0) + 1 FROM events WHERE stack = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([stack], |row| row.get(0))?)
 }
 
 /// Writes one event.
-pub fn insert(conn: &Connection, stack: i64, seq: u64, id: &[u8; 16], event: &Event) -> Outcome<()> {
+pub fn insert(conn: Connection<'_>, stack: i64, seq: u64, id: &[u8; 16], event: &Event) -> Outcome<()> {
     let payload = match &event.payload {
         Value::Null => None,
         value => Some(canonical(value)),
@@ -82,7 +84,6 @@ fn stored(row: &Row<'_>, stack: Option<&str>) -> Outcome<StoredEvent> {
 }
 
 fn id_text(bytes: &[u8; 16]) -> String {
-    use std::fmt::Write as _;
     let mut text = String::with_capacity(36);
     for (i, byte) in bytes.iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
@@ -147,50 +148,50 @@ impl Session<'_> {
 
 /// Matching events of one stack, oldest first.
 fn of_stack(
-    conn: &Connection,
+    conn: Connection<'_>,
     num: i64,
     name: Option<&str>,
     filter: &EventFilter,
 ) -> Outcome<Vec<StoredEvent>> {
     let mut sql = String::from(
-        "SELECT seq, id, kind, severity, at, run, task, address, message, payload FROM events WHERE stack = ?",
+        "SELECT seq, id, kind, severity, at, run, task, address, message, payload FROM events WHERE stack = ?1",
     );
-    let mut values = vec![Sql::from(num)];
+    let mut values = vec![Owned::from(num)];
+    let mut with = |condition: &str, value: Owned| {
+        values.push(value);
+        let _ = write!(sql, "{condition} ?{}", values.len());
+    };
     if let (Some(after), Some(_)) = (filter.after, &filter.stack) {
-        sql.push_str(" AND seq > ?");
-        values.push(Sql::from(i64::try_from(after).unwrap_or(i64::MAX)));
+        with(" AND seq >", Owned::from(i64::try_from(after).unwrap_or(i64::MAX)));
     }
     match filter.kind.as_deref().map(|kind| (kind, kind.strip_suffix('*'))) {
         Some((_, Some(family))) => {
-            sql.push_str(" AND substr(kind, 1, ?) = ?");
-            values.push(Sql::from(i64::try_from(family.chars().count()).unwrap_or(i64::MAX)));
-            values.push(Sql::from(family.to_owned()));
+            with(
+                " AND substr(kind, 1,",
+                Owned::from(i64::try_from(family.chars().count()).unwrap_or(i64::MAX)),
+            );
+            with(") =", Owned::from(family.to_owned()));
         }
         Some((kind, None)) => {
-            sql.push_str(" AND kind = ?");
-            values.push(Sql::from(kind.to_owned()));
+            with(" AND kind =", Owned::from(kind.to_owned()));
         }
         None => {}
     }
     if let Some(run) = &filter.run {
-        sql.push_str(" AND run = ?");
-        values.push(Sql::from(run.as_str().to_owned()));
+        with(" AND run =", Owned::from(run.as_str().to_owned()));
     }
     if let Some(severity) = filter.severity {
-        sql.push_str(" AND severity >= ?");
-        values.push(Sql::from(rank(severity)));
+        with(" AND severity >=", Owned::from(rank(severity)));
     }
     if let Some(since) = filter.since {
-        sql.push_str(" AND at >= ?");
-        values.push(Sql::from(since.as_nanos()));
+        with(" AND at >=", Owned::from(since.as_nanos()));
     }
-    sql.push_str(" ORDER BY seq DESC LIMIT ?");
-    values.push(Sql::from(if filter.limit == 0 { -1 } else { i64::try_from(filter.limit).unwrap_or(-1) }));
+    with(" ORDER BY seq DESC LIMIT", Owned::from(sql::limit(filter.limit)));
     let mut ask = conn.prepare_cached(&sql)?;
-    let mut rows = ask.query(params_from_iter(values))?;
+    let mut rows = ask.query(values)?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push(stored(row, name)?);
+        out.push(stored(&row, name)?);
     }
     out.reverse();
     Ok(out)
@@ -203,11 +204,11 @@ pub fn fresh_id(now: Timestamp) -> [u8; 16] {
 }
 
 /// First gap in the history of each stack, for checking: number of the stack and the number that is missing.
-pub fn first_gap(conn: &Connection) -> Outcome<Option<(i64, i64)>> {
+pub fn first_gap(conn: Connection<'_>) -> Outcome<Option<(i64, i64)>> {
     let sql = "SELECT stack, seq + 1 FROM (\
-                 SELECT stack, seq, lead(seq) OVER (PARTITION BY stack ORDER BY seq) AS next FROM events) \
+                 SELECT stack, seq, lead(seq) OVER (PARTITION BY stack ORDER BY seq) AS next FROM events) AS pairs \
                WHERE next <> seq + 1 LIMIT 1";
-    Ok(conn.prepare(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    Ok(conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 impl ReadEvents for Session<'_> {

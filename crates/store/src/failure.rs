@@ -3,11 +3,13 @@
 use rusqlite::ErrorCode;
 use sloth_core::store::StoreError;
 
+use crate::sql;
+
 /// What went wrong inside. [`Failure::at`] says it with the place.
 #[derive(Debug)]
 pub enum Failure {
-    /// SQLite said no.
-    Sql(rusqlite::Error),
+    /// The database said no.
+    Sql(sql::Error),
     /// A stored row cannot be what we wrote.
     Bad(String),
     /// The system said no, to what.
@@ -20,6 +22,11 @@ pub type Outcome<T> = Result<T, Failure>;
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}
+impl From<sql::Error> for Failure {
+    fn from(error: sql::Error) -> Self {
         Self::Sql(error)
     }
 }
@@ -34,6 +41,14 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+/// What SQLite calls it.
+fn code_of(error: &sql::Error) -> Option<ErrorCode> {
+    match error {
+        sql::Error::Sqlite(error) => error.sqlite_error_code(),
+        _ => None,
+    }
+}
+
 impl Failure {
     /// A row that contradicts what this program writes.
     pub fn bad(what: impl Into<String>) -> Self {
@@ -45,12 +60,12 @@ impl Failure {
     }
     /// Was it the name of something that has to be unique?
     pub fn is_unique(&self) -> bool {
-        matches!(self, Self::Sql(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
+        matches!(self, Self::Sql(e) if code_of(e) == Some(ErrorCode::ConstraintViolation))
     }
     /// Did another connection hold the lock for too long?
     pub fn is_busy(&self) -> bool {
         let code = match self {
-            Self::Sql(e) => e.sqlite_error_code(),
+            Self::Sql(e) => code_of(e),
             _ => None,
         };
         matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
@@ -60,7 +75,7 @@ impl Failure {
         match self {
             Self::File(..) => true,
             Self::Sql(e) => matches!(
-                e.sqlite_error_code(),
+                code_of(e),
                 Some(
                     ErrorCode::SystemIoFailure
                         | ErrorCode::DatabaseCorrupt
@@ -81,7 +96,7 @@ impl Failure {
             Self::File(what, error) => StoreError::Io { location, why: format!("{what}: {error}") },
             Self::Sql(error) => {
                 let why = error.to_string();
-                match error.sqlite_error_code() {
+                match code_of(&error) {
                     Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                         StoreError::Busy { location, why: "another process kept it locked".to_owned() }
                     }

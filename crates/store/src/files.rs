@@ -9,6 +9,7 @@ use rustix::fs::Mode;
 use sloth_core::store::StoreError;
 
 use crate::failure::{Failure, Outcome};
+use crate::process;
 
 /// What a filesystem is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +199,36 @@ pub fn remove(path: &Path) -> io::Result<()> {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What was left beside a file.
+#[derive(Default)]
+pub struct Left {
+    /// A process that lives has something there.
+    pub alive: bool,
+    /// Something was removed.
+    pub removed: bool,
+}
+
+/// Removes what processes left that were killed: `<path><prefix><pid>…`. Failing is harmless.
+pub fn remove_left(path: &Path, prefix: &str) -> Left {
+    let mut left = Left::default();
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return left };
+    let prefix = format!("{}{prefix}", name.to_string_lossy());
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|n| n.strip_prefix(&prefix));
+        let pid = rest.and_then(|rest| rest.split('-').next()).and_then(|digits| digits.parse().ok());
+        match pid {
+            Some(pid) if process::is_gone(pid, 0) => {
+                left.removed |= remove(&entry.path()).is_ok();
+            }
+            Some(_) => left.alive = true,
+            None => {}
+        }
+    }
+    left
 }
 
 /// Puts a finished file in a place where nothing is yet, and makes that durable.

@@ -1,12 +1,12 @@
 //! Handlers that were notified and have not run yet.
 
-use rusqlite::params;
 use sloth_core::clock::Timestamp;
 use sloth_core::id::StackId;
 use sloth_core::store::{PendingHandler, ReadHandlers, StoreError, WriteHandlers};
 
 use crate::failure::Outcome;
 use crate::session::Session;
+use crate::sql::params;
 
 impl Session<'_> {
     fn list_handlers(&self, stack: &StackId) -> Outcome<Vec<PendingHandler>> {

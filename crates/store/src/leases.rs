@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::actor::Actor;
 use sloth_core::clock::Timestamp;
 use sloth_core::event::{Event, EventType, Severity};
@@ -17,6 +16,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::stack_row;
+use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::sqlite::Shared;
 use crate::{events, mark, operations, process};
 
@@ -108,7 +108,7 @@ fn nanos(d: Duration) -> i64 {
 }
 
 /// The place that begins at a column.
-fn place(row: &Row<'_>, at: usize) -> rusqlite::Result<Place> {
+fn place(row: &Row<'_>, at: usize) -> sql::Result<Place> {
     Ok(Place {
         host: row.get(at)?,
         pid: row.get(at + 1)?,
@@ -118,7 +118,7 @@ fn place(row: &Row<'_>, at: usize) -> rusqlite::Result<Place> {
     })
 }
 
-fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+fn held(row: &Row<'_>) -> sql::Result<Held> {
     let kind: String = row.get(0)?;
     Ok(Held {
         kind: if kind == "person" { LeaseKind::Person } else { LeaseKind::Process },
@@ -138,14 +138,14 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
 }
 
 /// All rows of a stack, the person's lock first.
-fn rows_of(conn: &Connection, stack: i64) -> Outcome<Vec<Held>> {
+fn rows_of(conn: Connection<'_>, stack: i64) -> Outcome<Vec<Held>> {
     let sql = format!("SELECT {COLUMNS} FROM leases WHERE stack = ?1 ORDER BY kind");
     let mut ask = conn.prepare_cached(&sql)?;
     let rows = ask.query_map([stack], held)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn queue_of(conn: &Connection, stack: i64) -> Outcome<Vec<Waiter>> {
+fn queue_of(conn: Connection<'_>, stack: i64) -> Outcome<Vec<Waiter>> {
     let sql = "SELECT ticket, name, operation, presents, host, pid, pid_start, pid_space, boot_id, seen FROM waiters \
                WHERE stack = ?1 ORDER BY ticket";
     let mut ask = conn.prepare_cached(sql)?;
@@ -250,7 +250,7 @@ impl Verdict {
 }
 
 /// Who holds a stack's process lease now, for a writer that lost it.
-pub fn holder(shared: &Shared, conn: &Connection, stack: i64) -> Outcome<Option<LeaseInfo>> {
+pub fn holder(shared: &Shared, conn: Connection<'_>, stack: i64) -> Outcome<Option<LeaseInfo>> {
     let here = here(shared);
     let rows = rows_of(conn, stack)?;
     let found = rows.iter().find(|h| h.kind == LeaseKind::Process).or_else(|| rows.first());
@@ -267,7 +267,7 @@ fn here(shared: &Shared) -> Here {
 }
 
 impl Shared {
-    fn stack_num(&self, conn: &Connection, stack: &StackId) -> Outcome<i64> {
+    fn stack_num(&self, conn: Connection<'_>, stack: &StackId) -> Outcome<i64> {
         match stack_row(conn, stack)? {
             Some(row) => Ok(row.num),
             None => Err(Failure::conflict(format!("there is no stack with id `{stack}`"))),
@@ -357,7 +357,7 @@ impl Shared {
         Ok(Ok(lease))
     }
 
-    fn grant(&self, conn: &Connection, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Lease> {
+    fn grant(&self, conn: Connection<'_>, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Lease> {
         let sql = "UPDATE stacks SET fence = fence + 1 WHERE num = ?1 RETURNING fence";
         let fence: u64 = conn.prepare_cached(sql)?.query_row([num], |row| row.get(0))?;
         let id = LockId::generate(here.now);
@@ -367,9 +367,15 @@ impl Shared {
             // Nobody else holds anything now: what is still written there was watched to its end.
             conn.prepare_cached("DELETE FROM leases WHERE stack = ?1")?.execute([num])?;
         }
-        let sql = "INSERT OR REPLACE INTO leases (stack, kind, lock_id, locked_by, operation, reason, host, pid, \
+        let sql = "INSERT INTO leases (stack, kind, lock_id, locked_by, operation, reason, host, pid, \
                    pid_start, pid_space, boot_id, locked_at, renewed_at, expires_at, renewed_boot, expires_boot, ttl, \
-                   fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16, ?17)";
+                   fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16, ?17) \
+                   ON CONFLICT (stack, kind) DO UPDATE SET lock_id = excluded.lock_id, locked_by = excluded.locked_by, \
+                   operation = excluded.operation, reason = excluded.reason, host = excluded.host, pid = excluded.pid, \
+                   pid_start = excluded.pid_start, pid_space = excluded.pid_space, boot_id = excluded.boot_id, \
+                   locked_at = excluded.locked_at, renewed_at = excluded.renewed_at, expires_at = excluded.expires_at, \
+                   renewed_boot = excluded.renewed_boot, expires_boot = excluded.expires_boot, ttl = excluded.ttl, \
+                   fence = excluded.fence";
         conn.prepare_cached(sql)?.execute(params![
             num,
             request.kind.as_str(),
@@ -404,8 +410,8 @@ impl Shared {
             let here = here(self);
             let num = self.stack_num(conn, &request.stack)?;
             let sql = "INSERT INTO waiters (stack, name, operation, presents, host, pid, pid_start, pid_space, boot_id, \
-                       seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-            conn.prepare_cached(sql)?.execute(params![
+                       seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING ticket";
+            let row = params![
                 num,
                 request.actor.name,
                 request.operation,
@@ -416,8 +422,8 @@ impl Shared {
                 here.pid_space,
                 here.boot,
                 here.boottime,
-            ])?;
-            Ok(conn.last_insert_rowid())
+            ];
+            Ok(conn.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
         })
     }
 
@@ -494,7 +500,7 @@ impl Shared {
     /// Looks without locking anything: is it free for us, and how many are ahead?
     fn look(
         &self,
-        conn: &Connection,
+        conn: Connection<'_>,
         request: &LeaseRequest,
         ticket: i64,
         watched: &mut Watched,
@@ -673,7 +679,7 @@ impl Position {
 }
 
 impl Said<'_> {
-    fn write(self, shared: &Shared, conn: &Connection, num: i64, stack: &StackId) -> Outcome<Position> {
+    fn write(self, shared: &Shared, conn: Connection<'_>, num: i64, stack: &StackId) -> Outcome<Position> {
         let at = shared.now();
         let row = stack_row(conn, stack)?
             .ok_or_else(|| Failure::conflict(format!("there is no stack with id `{stack}`")))?;
@@ -730,14 +736,14 @@ fn full(conn: &Connection, request: &LeaseRequest, num: i64, here: &Here) -> Out
 }
 
 /// Everything that is written down: name of the stack, lease, and whether it has ended.
-fn all(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, Held, bool)>> {
+fn all(shared: &Shared, conn: Connection<'_>) -> Outcome<Vec<(String, Held, bool)>> {
     let here = here(shared);
-    let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases");
-    let mut ask = conn.prepare(&sql)?;
+    let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = leases.stack) FROM leases");
+    let mut ask = conn.prepare_cached(&sql)?;
     let mut rows = ask.query([])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        let held = held(row)?;
+        let held = held(&row)?;
         let ended = held.ended(&here);
         out.push((row.get(17)?, held, ended));
     }
@@ -745,13 +751,13 @@ fn all(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, Held, bool)>>
 }
 
 /// Leases that have ended and are still written down, for checking: stack, kind, holder.
-pub fn stale(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, LeaseKind, String)>> {
+pub fn stale(shared: &Shared, conn: Connection<'_>) -> Outcome<Vec<(String, LeaseKind, String)>> {
     let stale = all(shared, conn)?.into_iter().filter(|(.., ended)| *ended);
     Ok(stale.map(|(stack, held, _)| (stack, held.kind, held.locked_by)).collect())
 }
 
 /// Leases that hold: stack, holder, what for.
-pub fn in_force(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, String, String)>> {
+pub fn in_force(shared: &Shared, conn: Connection<'_>) -> Outcome<Vec<(String, String, String)>> {
     let holding = all(shared, conn)?.into_iter().filter(|(.., ended)| !ended);
     let told = |(stack, held, _): (String, Held, bool)| {
         let what = if held.reason.is_empty() { held.operation } else { held.reason };
@@ -763,7 +769,7 @@ pub fn in_force(shared: &Shared, conn: &Connection) -> Outcome<Vec<(String, Stri
 /// Somebody who is at work on another stack than this one: stack and holder. A person's lock is no work.
 pub fn at_work(
     shared: &Shared,
-    conn: &Connection,
+    conn: Connection<'_>,
     except: Option<&str>,
 ) -> Outcome<Option<(String, String)>> {
     let working = all(shared, conn)?.into_iter().find(|(stack, held, ended)| {
@@ -773,7 +779,7 @@ pub fn at_work(
 }
 
 /// Number of waiters that are still there.
-pub fn waiting(conn: &Connection) -> Outcome<u64> {
+pub fn waiting(conn: Connection<'_>) -> Outcome<u64> {
     Ok(conn.query_row("SELECT count(*) FROM waiters", [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 

@@ -1,7 +1,8 @@
 //! Where stacks, versions and leases are kept: the [`Store`](sloth_core::store::Store) port on SQLite.
 //!
 //! [`open`] gives a store for a [`Location`]. The nouns have one file each, with their statements and row mapping;
-//! `session` holds the one view and transaction, `connection` the settings of every connection, `schema` the tables.
+//! `sql` is how they talk to a database, `session` holds the one view and transaction, `connection` the settings of every
+//! connection, `schema` the tables.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files directly"))]
@@ -30,12 +31,15 @@ mod retention;
 mod runs;
 mod schema;
 mod session;
+mod sql;
 mod sqlite;
 mod stacks;
 mod sum;
 mod upstreams;
 mod values;
 mod versions;
+
+pub mod import;
 
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};

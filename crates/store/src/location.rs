@@ -45,6 +45,16 @@ impl Location {
             Self::Sqlite(path) => std::fs::symlink_metadata(path).is_ok(),
         }
     }
+
+    /// Is there nothing yet, and nothing that says that there was something?
+    #[must_use]
+    pub fn is_vacant(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => ["", "-wal", ".mark"]
+                .iter()
+                .all(|suffix| std::fs::symlink_metadata(crate::files::beside(path, suffix)).is_err()),
+        }
+    }
 }
 
 impl FromStr for Location {

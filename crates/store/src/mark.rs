@@ -8,13 +8,13 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _};
 use sloth_core::digest::Digest;
 use sloth_core::store::StoreError;
 
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::journal::crc32;
+use crate::sql::{self, Connection, OptionalExtension as _};
 
 const MAGIC: &[u8; 8] = b"SLTHMRK1";
 const LENGTH: usize = 8 + 32 + 8 + 32 + 4;
@@ -75,15 +75,41 @@ fn decode(bytes: &[u8]) -> Option<Mark> {
     Some(Mark { lineage, seq: number(40)?, hash: hex.parse().ok()? })
 }
 
-/// Overwrites the mark in place. `flush` waits for the disk; without it the mark may lag behind after a power cut.
+/// Raises the mark in place. `flush` waits for the disk; without it the mark may lag behind after a power cut.
+///
+/// Whoever has committed writes this afterwards and without a lock on the database, so it may come late: a mark that is
+/// higher, or that a restore put there in the meantime, which gives the database another lineage, stays.
 pub fn write(database: &Path, lineage: &str, seq: u64, hash: &Digest, flush: bool) -> Outcome<()> {
+    put(database, &encode(lineage, seq, hash), flush, |there| {
+        there.is_none_or(|there| there.lineage == lineage && there.seq <= seq)
+    })
+}
+
+/// Puts a mark in place of whatever is there, and waits for the disk.
+pub fn place(database: &Path, lineage: &str, seq: u64, hash: &Digest) -> Outcome<()> {
+    put(database, &encode(lineage, seq, hash), true, |_| true)
+}
+
+fn put(
+    database: &Path,
+    bytes: &[u8; LENGTH],
+    flush: bool,
+    may: impl FnOnce(Option<Mark>) -> bool,
+) -> Outcome<()> {
     let path = path_of(database);
-    let put = || -> io::Result<()> {
+    let write = || -> io::Result<()> {
         let file = files::open_private(&path, true)?;
-        file.write_all_at(&encode(lineage, seq, hash), 0)?;
+        // Given back when the file is closed.
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+        let mut there = [0u8; LENGTH];
+        let there = file.read_exact_at(&mut there, 0).ok().and_then(|()| decode(&there));
+        if !may(there) {
+            return Ok(());
+        }
+        file.write_all_at(bytes, 0)?;
         if flush { file.sync_data() } else { Ok(()) }
     };
-    put().map_err(|e| Failure::File(format!("could not write `{}`", path.display()), e))
+    write().map_err(|e| Failure::File(format!("could not write `{}`", path.display()), e))
 }
 
 /// Reads the mark: nothing when there is none, `Err` when it is not one.
@@ -101,7 +127,7 @@ pub fn read(database: &Path) -> io::Result<Option<Result<Mark, ()>>> {
 }
 
 /// The database's own name and position.
-pub fn position(conn: &Connection) -> rusqlite::Result<(String, u64)> {
+pub fn position(conn: Connection<'_>) -> sql::Result<(String, u64)> {
     let lineage = conn
         .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
         .optional()?
@@ -111,7 +137,7 @@ pub fn position(conn: &Connection) -> rusqlite::Result<(String, u64)> {
 }
 
 /// Compares.
-pub fn standing(database: &Path, conn: &Connection) -> Outcome<Standing> {
+pub fn standing(database: &Path, conn: Connection<'_>) -> Outcome<Standing> {
     let mark = match read(database) {
         Ok(None) => return Ok(Standing::Fine),
         Ok(Some(Err(()))) | Err(_) => return Ok(Standing::Unreadable),
@@ -138,7 +164,7 @@ pub fn standing(database: &Path, conn: &Connection) -> Outcome<Standing> {
 }
 
 /// Refuses to write a database that has lost something.
-pub fn verify(database: &Path, conn: &Connection) -> Outcome<()> {
+pub fn verify(database: &Path, conn: Connection<'_>) -> Outcome<()> {
     let location = database.display().to_string();
     match standing(database, conn)? {
         Standing::Fine | Standing::Unreadable => Ok(()),
@@ -182,6 +208,28 @@ pub fn refuse_to_forget(database: &Path) -> Outcome<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_late_does_not_lower_a_mark_nor_that_of_a_restored_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let seen = || read(&path).unwrap().unwrap().unwrap();
+        let hash = Digest::of(b"x");
+        write(&path, "one", 7, &hash, false).unwrap();
+        write(&path, "one", 5, &Digest::ZERO, true).unwrap();
+        assert_eq!((seen().seq, seen().hash), (7, hash));
+        write(&path, "one", 9, &hash, false).unwrap();
+        assert_eq!(seen().seq, 9);
+        place(&path, "two", 3, &hash).unwrap();
+        write(&path, "one", 10, &hash, true).unwrap();
+        assert_eq!((seen().lineage.as_str(), seen().seq), ("two", 3));
+        write(&path, "two", 4, &hash, true).unwrap();
+        assert_eq!(seen().seq, 4);
+        // One that cannot be read proves nothing, and is written anew.
+        std::fs::write(path_of(&path), "no mark").unwrap();
+        write(&path, "two", 5, &hash, true).unwrap();
+        assert_eq!(seen().seq, 5);
+    }
 
     #[test]
     fn a_mark_is_read_as_written_and_every_flipped_bit_is_noticed() {

@@ -1,6 +1,5 @@
 //! Small things of a stack that have a name, with the same history by row as resources: outputs, and stacks it needs.
 
-use rusqlite::{OptionalExtension as _, params};
 use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::store::VersionAt;
@@ -8,6 +7,7 @@ use sloth_core::value::{Value, canonical};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Part, Scope, Session};
+use crate::sql::{OptionalExtension as _, params};
 
 /// The statements for one pair of tables.
 pub struct Tables {

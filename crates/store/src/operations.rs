@@ -1,6 +1,5 @@
 //! The operation log: a chain over the whole store.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::actor::Actor;
 use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
@@ -12,6 +11,7 @@ use sloth_core::version::Version;
 
 use crate::failure::Outcome;
 use crate::session::{Session, digest_of};
+use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 
 /// What is to be logged.
 pub struct Entry<'a> {
@@ -29,7 +29,7 @@ const COLUMNS: &str = "seq, id, at, actor, verb, arguments, stack_id, stack_name
                        prev_hash, hash";
 
 /// Adds the next entry and returns its place, its id and its link.
-pub fn append(conn: &Connection, entry: Entry<'_>) -> Outcome<(u64, OperationId, Digest)> {
+pub fn append(conn: Connection<'_>, entry: Entry<'_>) -> Outcome<(u64, OperationId, Digest)> {
     let last = conn
         .prepare_cached("SELECT seq, hash FROM operations ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, [u8; 32]>(1)?)))
@@ -77,7 +77,7 @@ pub fn append(conn: &Connection, entry: Entry<'_>) -> Outcome<(u64, OperationId,
 
 type Raw = (Operation, String, String, String, [u8; 32], [u8; 32]);
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+fn raw(row: &Row<'_>) -> sql::Result<Raw> {
     let id: Option<String> = row.get(6)?;
     let name: Option<String> = row.get(7)?;
     let operation = Operation {
@@ -110,24 +110,24 @@ fn whole((operation, actor, arguments, undo, prev_hash, hash): Raw) -> Outcome<O
 }
 
 /// All entries in order, for checking.
-pub fn all(conn: &Connection, mut each: impl FnMut(Operation)) -> Outcome<()> {
-    let mut ask = conn.prepare(&format!("SELECT {COLUMNS} FROM operations ORDER BY seq"))?;
+pub fn all(conn: Connection<'_>, mut each: impl FnMut(Operation)) -> Outcome<()> {
+    let mut ask = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM operations ORDER BY seq"))?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
-        each(whole(raw(row)?)?);
+        each(whole(raw(&row)?)?);
     }
     Ok(())
 }
 
 impl Session<'_> {
     fn list_operations(&self, limit: u64) -> Outcome<Vec<Operation>> {
-        let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
+        let limit = sql::limit(limit);
         let sql = format!("SELECT {COLUMNS} FROM operations ORDER BY seq DESC LIMIT ?1");
         let mut ask = self.conn()?.prepare_cached(&sql)?;
         let mut rows = ask.query([limit])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(whole(raw(row)?)?);
+            out.push(whole(raw(&row)?)?);
         }
         Ok(out)
     }

@@ -1,7 +1,6 @@
 //! Records of resources. The newest row of each address is in `resource_rows`; rows that ended are in
 //! `resource_history`, in the order of the version that ended them.
 
-use rusqlite::{OptionalExtension as _, params};
 use sloth_core::address::Address;
 use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
@@ -11,6 +10,7 @@ use sloth_core::store::{ReadResources, StoreError, VersionAt, WriteResources};
 use crate::body;
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Part, Scope, Session};
+use crate::sql::{OptionalExtension as _, Row, params};
 use crate::sum;
 
 const LIST_NEWEST: &str =
@@ -30,11 +30,11 @@ const GET_AT: &str = "SELECT created_at, updated_at, body FROM resource_rows \
                         WHERE stack = ?1 AND to_version > ?2 AND address = ?3 AND from_version <= ?2";
 // An address ends in its id. Rows of a pending version may hide those of the head.
 const NAMED: &str = "SELECT s.name, s.id, r.address FROM stacks s JOIN resource_rows r ON r.stack = s.num \
-                       WHERE s.deleted_at IS NULL AND substr(r.address, -length(?1)) = ?1 \
+                       WHERE s.deleted_at IS NULL AND substr(r.address, length(r.address) - length(?1) + 1) = ?1 \
                      UNION \
                      SELECT s.name, s.id, r.address FROM stacks s JOIN resource_history r \
                        ON r.stack = s.num AND r.to_version > s.head \
-                       WHERE s.deleted_at IS NULL AND substr(r.address, -length(?1)) = ?1 \
+                       WHERE s.deleted_at IS NULL AND substr(r.address, length(r.address) - length(?1) + 1) = ?1 \
                      ORDER BY 1, 3";
 const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body, \
                       sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -50,10 +50,13 @@ const ENDED_NOW: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
                          WHERE stack = ?1 AND to_version = ?2 AND address = ?3)";
 const ENDED_SAME: &str = "SELECT EXISTS (SELECT 1 FROM resource_history \
                           WHERE stack = ?1 AND to_version = ?2 AND address = ?3 AND digest = ?4)";
-const BRING_BACK: &str = "INSERT OR REPLACE INTO resource_rows \
+const BRING_BACK: &str = "INSERT INTO resource_rows \
                             (stack, address, from_version, created_at, updated_at, digest, body, sum) \
                           SELECT stack, address, from_version, created_at, updated_at, digest, body, sum \
-                            FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
+                            FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3 \
+                          ON CONFLICT (stack, address) DO UPDATE SET from_version = excluded.from_version, \
+                            created_at = excluded.created_at, updated_at = excluded.updated_at, \
+                            digest = excluded.digest, body = excluded.body, sum = excluded.sum";
 const UNEND: &str = "DELETE FROM resource_history WHERE stack = ?1 AND to_version = ?2 AND address = ?3";
 const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM stacks WHERE id <> ?1 AND deleted_at IS NULL)";
 const OWNER: &str = "SELECT name FROM stacks WHERE id <> ?2 AND deleted_at IS NULL AND EXISTS (\
@@ -119,7 +122,7 @@ impl Session<'_> {
     ) -> Outcome<Option<T>> {
         let Some(row) = self.stack(stack)? else { return Ok(None) };
         let conn = self.conn()?;
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?));
         let found = match self.scope(&row, at)? {
             None => None,
             Some(Scope::Newest) => {
@@ -186,7 +189,7 @@ impl Session<'_> {
         let found: Option<(u64, [u8; 32])> = if stack.count == 0 && !changed {
             None
         } else {
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             conn.prepare_cached(FIND)?.query_row(params![num, address], read).optional()?
         };
         match found {

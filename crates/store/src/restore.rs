@@ -21,7 +21,7 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, Found, failed};
 use crate::location::Location;
 use crate::sqlite::{OpenOptions, SqliteStore};
-use crate::{mark, operations, process};
+use crate::{mark, operations, schema};
 
 /// Pages carried over at a time.
 const PAGES_PER_STEP: i32 = 4096;
@@ -140,6 +140,7 @@ fn verified(content: &Path, named: &Path, clock: Arc<dyn Clock>) -> Outcome<Back
     }
     let digest = digest_of(content)?;
     let sealed = compare(&digest, named)?;
+    // One of an older schema is brought up to date elsewhere: what is looked at is what a restore would make of it.
     let store = SqliteStore::open_copy(content, clock)?;
     let severe: Vec<String> = store
         .check(true)?
@@ -201,7 +202,7 @@ fn restore_file(path: &Path, request: &RestoreRequest<'_>) -> Outcome<Restored> 
             None
         }
     };
-    remove_left(&path);
+    files::remove_left(&path, LEFT);
     let temporary = files::beside(&path, &format!("{LEFT}{}", std::process::id()));
     let done = fetch(&temporary, request).and_then(|()| {
         let kept = match &present {
@@ -221,20 +222,6 @@ fn restore_file(path: &Path, request: &RestoreRequest<'_>) -> Outcome<Restored> 
     done
 }
 
-/// Removes what restores left that were killed: each has the id of its process in its name. Failing is harmless.
-fn remove_left(path: &Path) {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let prefix = format!("{}{LEFT}", name.to_string_lossy());
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let rest = name.to_str().and_then(|n| n.strip_prefix(&prefix));
-        let pid = rest.and_then(|rest| rest.split('-').next()).and_then(|digits| digits.parse().ok());
-        if pid.is_some_and(|pid| process::is_gone(pid, 0)) {
-            let _ = files::remove(&entry.path());
-        }
-    }
-}
-
 /// Copies the copy, and checks what will be used and not what it was made from.
 fn fetch(temporary: &Path, request: &RestoreRequest<'_>) -> Outcome<()> {
     files::remove(temporary).map_err(failed("could not remove", temporary))?;
@@ -244,7 +231,11 @@ fn fetch(temporary: &Path, request: &RestoreRequest<'_>) -> Outcome<()> {
     read_through(from, |bytes| to.write_all(bytes)).map_err(failed("could not copy", request.from))?;
     // What is wrong with the copy is said with its own name.
     at(request.from, verified(temporary, request.from, Arc::clone(&request.clock)))?;
-    Ok(())
+    let older = match schema::look(&connection::immutable(temporary)?)? {
+        schema::State::Older(found) => Some(found),
+        _ => None,
+    };
+    older.map_or(Ok(()), |found| schema::upgrade(temporary, found))
 }
 
 /// Makes the fetched copy what will be seen: nobody holds anything, every fence is new, and the log tells of it.
@@ -268,6 +259,11 @@ fn prepare(
     txn.execute("UPDATE stacks SET fence = fence + ?1", [FENCES])?;
     txn.execute("DELETE FROM leases", [])?;
     txn.execute("DELETE FROM waiters", [])?;
+    if present.is_some() {
+        // Whoever has just committed to the database that was here raises its mark late, and not that of another lineage.
+        let lineage = schema::lineage(&*request.clock);
+        txn.execute("UPDATE meta SET value = ?1 WHERE key = 'lineage'", [lineage])?;
+    }
     let undo = match kept {
         Some(kept) => serde_json::json!({ "kept": kept.location }),
         None => serde_json::Value::Null,
@@ -282,13 +278,13 @@ fn prepare(
         after: None,
         record: OperationRecord { undo, undoes: None },
     };
-    let (seq, ..) = operations::append(&txn, entry)?;
+    let (seq, ..) = operations::append((&*txn).into(), entry)?;
     txn.commit()?;
     Ok(seq)
 }
 
 fn position(conn: &Connection) -> Outcome<(String, u64, Digest)> {
-    let (lineage, seq) = mark::position(conn)?;
+    let (lineage, seq) = mark::position(conn.into())?;
     let sql = "SELECT hash FROM operations WHERE seq = ?1";
     let hash: Option<[u8; 32]> = conn.query_row(sql, [seq], |row| row.get(0)).optional()?;
     let hash = hash.map_or(Ok(Digest::ZERO), |bytes| crate::session::digest_of(&bytes))?;
@@ -330,12 +326,12 @@ fn carry_over(store: &SqliteStore, temporary: &Path, kept: &BackupInfo) -> Outco
         };
         if let Err(failure) = done {
             if let Ok(Some(Ok(old))) = marked {
-                let _ = mark::write(path, &old.lineage, old.seq, &old.hash, true);
+                let _ = mark::place(path, &old.lineage, old.seq, &old.hash);
             }
             return Err(failure);
         }
     }
-    mark::write(path, &lineage, seq, &hash, true)?;
+    mark::place(path, &lineage, seq, &hash)?;
     // The log holds the whole database now; failing to shorten it is harmless.
     let _ = writer.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     Ok(())
@@ -346,5 +342,5 @@ fn put(temporary: &Path, path: &Path) -> Outcome<()> {
     let (lineage, seq, hash) = position(&connection::immutable(temporary)?)?;
     files::remove(&mark::path_of(path)).map_err(failed("could not remove", &mark::path_of(path)))?;
     files::install_new(temporary, path).map_err(failed("could not put the copy at", path))?;
-    mark::write(path, &lineage, seq, &hash, true)
+    mark::place(path, &lineage, seq, &hash)
 }

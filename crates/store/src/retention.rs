@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::retention::{Collected, digests_in};
@@ -14,6 +13,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Session, StackRow};
+use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::{blobs, leases};
 
 /// What no version shows any more, of the tables that hold what ended.
@@ -35,7 +35,7 @@ const NAMING: [&str; 9] = [
 ];
 
 /// Was it removed?
-pub fn is_removed(conn: &Connection, stack: i64, version: u64) -> Outcome<bool> {
+pub fn is_removed(conn: Connection<'_>, stack: i64, version: u64) -> Outcome<bool> {
     let sql =
         "SELECT EXISTS (SELECT 1 FROM versions WHERE stack = ?1 AND version = ?2 AND removed_at IS NOT NULL)";
     let version = i64::try_from(version).unwrap_or(i64::MAX);

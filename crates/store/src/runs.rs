@@ -1,6 +1,5 @@
 //! Runs.
 
-use rusqlite::{OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::id::{RunId, StackId};
 use sloth_core::run::{Run, RunStatus, TaskCounts};
@@ -10,6 +9,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sql::{self, OptionalExtension as _, Row, params};
 
 const COLUMNS: &str = "id, operation, status, started_at, completed_at, actor, task_count, success_count, \
                        failure_count, skipped_count, counts, version, error_message, program";
@@ -41,13 +41,13 @@ fn run(row: &Row<'_>) -> Outcome<Run> {
 impl Session<'_> {
     fn list_runs(&self, stack: &StackId, limit: u64) -> Outcome<Vec<Run>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
-        let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
+        let limit = sql::limit(limit);
         let sql = format!("SELECT {COLUMNS} FROM runs WHERE stack = ?1 ORDER BY pos DESC LIMIT ?2");
         let mut ask = self.conn()?.prepare_cached(&sql)?;
         let mut rows = ask.query(params![stack.num, limit])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(run(row)?);
+            out.push(run(&row)?);
         }
         Ok(out)
     }

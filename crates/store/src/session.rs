@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use sloth_core::digest::Digest;
 use sloth_core::id::{EventId, OperationId, StackId};
 use sloth_core::lease::Fence;
@@ -13,6 +12,7 @@ use sloth_core::store::{
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
+use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::sqlite::{Lent, Reader, Shared};
 use crate::{mark, operations, retention, versions};
 
@@ -125,7 +125,7 @@ const STACK_ROW: &str =
     "SELECT num, name, head, head_hash, pending, resource_count FROM stacks WHERE id = ?1";
 
 /// Reads what the store knows about a stack.
-pub fn stack_row(conn: &Connection, id: &StackId) -> Outcome<Option<StackRow>> {
+pub fn stack_row(conn: Connection<'_>, id: &StackId) -> Outcome<Option<StackRow>> {
     let row = conn
         .prepare_cached(STACK_ROW)?
         .query_row([id.as_str()], |row| {
@@ -161,9 +161,7 @@ impl<'s> Session<'s> {
     pub fn view(shared: &'s Shared) -> Outcome<Self> {
         let reader = shared.reader()?;
         let conn = reader.conn();
-        conn.prepare_cached("BEGIN")?.execute([])?;
-        // The picture is taken by the first read, so that is done here.
-        conn.prepare_cached("PRAGMA user_version")?.query_row([], |_| Ok(()))?;
+        conn.begin_view()?;
         Ok(Self { shared, link: Link::Read(Some(reader)), writing: None, known: RefCell::default() })
     }
 
@@ -189,7 +187,7 @@ impl<'s> Session<'s> {
     }
 
     /// The connection to ask.
-    pub fn conn(&self) -> Outcome<&Connection> {
+    pub fn conn(&self) -> Outcome<Connection<'_>> {
         match &self.link {
             Link::Read(Some(reader)) => Ok(reader.conn()),
             Link::Read(None) => Err(Failure::bad("the view has ended")),
@@ -199,7 +197,7 @@ impl<'s> Session<'s> {
 
     /// The connection to change and the state of the transaction. A transaction that SQLite has ended by itself, as it
     /// does when the disk is full, accepts nothing more.
-    pub fn change(&mut self) -> Outcome<(&Connection, &mut Writing, &Shared)> {
+    pub fn change(&mut self) -> Outcome<(Connection<'_>, &mut Writing, &Shared)> {
         let shared = self.shared;
         match (&self.link, self.writing.as_mut()) {
             (Link::Write(lent), Some(writing)) => {
@@ -214,7 +212,7 @@ impl<'s> Session<'s> {
     }
 
     /// The stack a transaction is about.
-    pub fn target(&mut self) -> Outcome<(&Connection, &mut Writing, StackRow)> {
+    pub fn target(&mut self) -> Outcome<(Connection<'_>, &mut Writing, StackRow)> {
         let (conn, writing, _) = self.change()?;
         match writing.stack.clone() {
             Some(stack) => Ok((conn, writing, stack)),
@@ -346,7 +344,12 @@ fn outcome_after_failure(shared: &Shared, seq: u64, id: &OperationId, error: Sto
 }
 
 /// Does everything a commit does, short of making it so.
-fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) -> Result<Sealed, CommitError> {
+fn prepare(
+    shared: &Shared,
+    conn: Connection<'_>,
+    writing: &Writing,
+    seal: Seal,
+) -> Result<Sealed, CommitError> {
     let told = |failure: Failure| CommitError::Store(shared.tell(failure));
     let mut version = None;
     let (note, record) = match seal {
@@ -401,7 +404,7 @@ fn prepare(shared: &Shared, conn: &Connection, writing: &Writing, seal: Seal) ->
 
 /// The fence, inside of the write: whoever does not hold the newest lease changes nothing.
 fn move_head(
-    conn: &Connection,
+    conn: Connection<'_>,
     stack: &StackRow,
     made: &versions::Made,
     lock: &str,
@@ -425,7 +428,7 @@ fn move_head(
 
 fn log(
     shared: &Shared,
-    conn: &Connection,
+    conn: Connection<'_>,
     writing: &Writing,
     version: Option<Version>,
     record: OperationRecord,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sloth_core::clock::{Clock, Timestamp};
+use sloth_core::id::OperationId;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, Intent, Journal, Leases, Store, StoreError, Txn, View, Wait,
 };
@@ -20,6 +21,7 @@ use crate::location::Location;
 use crate::mark;
 use crate::schema;
 use crate::session::Session;
+use crate::sql;
 
 /// How to open a store.
 #[derive(Clone)]
@@ -46,6 +48,38 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
 /// A store in an SQLite database.
 pub struct SqliteStore {
     shared: Shared,
+    /// What is read when it is neither a database in use nor a copy.
+    temporary: Option<Temporary>,
+}
+
+/// A database for its owner only; it goes when this is dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn name() -> Self {
+        let unique = OperationId::generate(Timestamp::from_nanos(0));
+        Self(std::env::temp_dir().join(format!("sloth-runner-{}-{unique}.db", std::process::id())))
+    }
+
+    /// A copy of a copy, brought up to date.
+    fn upgraded(copy: &Path, found: u64) -> Outcome<Self> {
+        let this = Self::name();
+        let to = files::private().create_new(true).open(&this.0);
+        let mut to = to.map_err(files::failed("could not create", &this.0))?;
+        let from = std::fs::File::open(copy).map_err(files::failed("could not read", copy))?;
+        std::io::copy(&mut &from, &mut to).map_err(files::failed("could not write", &this.0))?;
+        drop(to);
+        schema::upgrade(&this.0, found)?;
+        Ok(this)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm", ".mark"] {
+            let _ = files::remove(&files::beside(&self.0, suffix));
+        }
+    }
 }
 
 /// A database of a schema this program does not know yet.
@@ -86,9 +120,9 @@ impl Lent<'_> {
     pub fn writer(&mut self) -> Outcome<&mut Writer> {
         self.writer.as_deref_mut().ok_or_else(|| Failure::bad("the writing connection was closed"))
     }
-    pub fn conn(&self) -> Outcome<&Connection> {
+    pub fn conn(&self) -> Outcome<sql::Connection<'_>> {
         match &self.writer {
-            Some(writer) => Ok(&writer.conn),
+            Some(writer) => Ok((&writer.conn).into()),
             None => Err(Failure::bad("the writing connection was closed")),
         }
     }
@@ -119,7 +153,10 @@ pub enum Reader {
 }
 
 impl Reader {
-    pub fn conn(&self) -> &Connection {
+    pub fn conn(&self) -> sql::Connection<'_> {
+        self.lite().into()
+    }
+    fn lite(&self) -> &Connection {
         match self {
             Self::Plain(conn) => conn,
             Self::Pen(writer) => &writer.conn,
@@ -204,7 +241,7 @@ impl Shared {
     }
 
     pub fn keep_reader(&self, reader: Reader) {
-        let conn = reader.conn();
+        let conn = reader.lite();
         if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
             return;
         }
@@ -225,7 +262,7 @@ impl Shared {
     }
 
     /// Reads outside of a transaction.
-    pub fn read<T>(&self, ask: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    pub fn read<T>(&self, ask: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
         let reader = self.reader()?;
         let answer = ask(reader.conn());
         if answer.as_ref().is_err_and(Failure::is_disk) {
@@ -269,7 +306,7 @@ impl Shared {
     }
 
     /// One short transaction outside of [`Store::begin`].
-    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
         let mut lent = self.lend(wait)?;
         let answer = work(lent.conn()?)?;
         self.commit(&mut lent)?;
@@ -387,7 +424,7 @@ impl SqliteStore {
         if !had_log && std::fs::symlink_metadata(&log).is_ok() {
             files::flush_directory(&path)?;
         }
-        let newer = match schema::look(first.conn())? {
+        let newer = match schema::look(first.lite())? {
             schema::State::Known => None,
             schema::State::Newer(newer) => Some(newer),
             schema::State::Older(found) if options.read_only => {
@@ -430,7 +467,20 @@ impl SqliteStore {
             unflushed: AtomicBool::new(false),
         };
         shared.keep_reader(first);
-        Ok(Self { shared })
+        Ok(Self { shared, temporary: None })
+    }
+
+    /// A store with nothing in it, to read where there is no database yet. It goes when it is dropped.
+    ///
+    /// # Errors
+    /// There is no place for it.
+    pub fn empty(location: &Location, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let temporary = Temporary::name();
+        let options = OpenOptions { clock, read_only: false, create: true };
+        let mut store = Self::open(&Location::file(&temporary.0), &options)?;
+        store.shared.location = location.to_string();
+        store.temporary = Some(temporary);
+        Ok(store)
     }
 
     /// Opens a finished copy that nobody changes: nothing is locked, and nothing is made beside it.
@@ -453,10 +503,12 @@ impl SqliteStore {
                 .into());
             }
             schema::State::Older(found) => {
-                return Err(Failure::bad(format!(
-                    "it has schema {found}, and copies of schema {} are read by this program",
-                    schema::KNOWN
-                )));
+                drop(conn);
+                let temporary = Temporary::upgraded(&path, found)?;
+                let mut store = Self::open_copy(&temporary.0, clock)?;
+                store.shared.location = path.display().to_string();
+                store.temporary = Some(temporary);
+                return Ok(store);
             }
             schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
         }
@@ -474,7 +526,7 @@ impl SqliteStore {
             unflushed: AtomicBool::new(false),
         };
         shared.keep_reader(Reader::Plain(conn));
-        Ok(Self { shared })
+        Ok(Self { shared, temporary: None })
     }
 
     /// Refuses to replace what this program does not understand.
@@ -496,7 +548,7 @@ impl SqliteStore {
     /// The newest fence of every stack, deleted ones among them.
     pub(crate) fn fences(&self) -> Outcome<Vec<(String, u64)>> {
         self.shared.read(|conn| {
-            let mut ask = conn.prepare("SELECT id, fence FROM stacks")?;
+            let mut ask = conn.prepare_cached("SELECT id, fence FROM stacks")?;
             let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
+use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::past::Past;
 use sloth_core::stack::{Stack, StackStatus};
@@ -15,6 +15,7 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Session, StackRow};
+use crate::sql::{self, And, Connection, OptionalExtension as _, Row, params};
 use crate::sum::Sum;
 use crate::versions;
 
@@ -81,19 +82,21 @@ pub fn sum(stack: &Stack) -> i64 {
 }
 
 /// All stacks, whether each is in the trash, and the sum it has, for checking.
-pub fn all(conn: &Connection) -> Outcome<Vec<(Stack, bool, Option<i64>)>> {
-    let mut ask = conn.prepare(&format!("SELECT {COLUMNS}, deleted_at IS NOT NULL, sum FROM stacks"))?;
+pub fn all(conn: Connection<'_>) -> Outcome<Vec<(Stack, bool, Option<i64>)>> {
+    let mut ask =
+        conn.prepare_cached(&format!("SELECT {COLUMNS}, deleted_at IS NOT NULL, sum FROM stacks"))?;
     let mut rows = ask.query([])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push((stack(row)?, row.get(17)?, row.get(18)?));
+        out.push((stack(&row)?, row.get(17)?, row.get(18)?));
     }
     Ok(out)
 }
 
-/// What is written of a stack, `?1` to `?17` of both statements. The head is moved by sealing only.
-fn write(conn: &Connection, sql: &str, stack: &Stack) -> rusqlite::Result<usize> {
-    conn.prepare_cached(sql)?.execute(params![
+/// What is written of a stack, `?1` to `?17` of both statements. The head is moved by sealing only; a new stack begins its
+/// chain with `?18`.
+fn write(conn: Connection<'_>, sql: &str, stack: &Stack, new: bool) -> sql::Result<usize> {
+    let row = params![
         stack.id.as_str(),
         stack.name,
         stack.description,
@@ -111,10 +114,12 @@ fn write(conn: &Connection, sql: &str, stack: &Stack) -> rusqlite::Result<usize>
         stack.last_error,
         stack.rolled_back_to.map(|v| v.0),
         sum(stack),
-    ])
+    ];
+    let mut put = conn.prepare_cached(sql)?;
+    if new { put.execute(And(row, Digest::ZERO.as_bytes())) } else { put.execute(row) }
 }
 
-fn taken(name: &str) -> impl FnOnce(rusqlite::Error) -> Failure {
+fn taken(name: &str) -> impl FnOnce(sql::Error) -> Failure {
     let name = name.to_owned();
     move |error| {
         let failure = Failure::from(error);
@@ -148,13 +153,14 @@ impl Session<'_> {
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM stacks \
-             WHERE id >= ?1 AND id < ?1 || char(1114111) AND deleted_at IS NULL ORDER BY name"
+             WHERE id >= ?1 AND id < ?2 AND deleted_at IS NULL ORDER BY name"
         );
         let mut ask = self.conn()?.prepare_cached(&sql)?;
-        let mut rows = ask.query([text])?;
+        let after = format!("{text}{}", char::MAX);
+        let mut rows = ask.query([text, &after])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(stack(row)?);
+            found.push(stack(&row)?);
         }
         Ok(match found.len() {
             0 => StackMatch::None,
@@ -169,7 +175,7 @@ impl Session<'_> {
         let mut rows = ask.query([])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(stack(row)?);
+            out.push(stack(&row)?);
         }
         Ok(out)
     }
@@ -182,8 +188,10 @@ impl Session<'_> {
         let sql = "INSERT INTO stacks (id, name, description, version, status, workflow_file, configuration, metadata, \
                    created_at, updated_at, completed_at, last_run_at, execution_count, last_duration, last_error, \
                    rolled_back_to, sum, head, head_hash, fence, pending, resource_count, detection) VALUES (?1, ?2, ?3, \
-                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, zeroblob(32), 0, 0, 0, 0)";
-        write(conn, sql, stack).map_err(taken(&stack.name))?;
+                   ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ?18, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
+        if write(conn, sql, stack, true)? == 0 {
+            return Err(Failure::conflict(format!("there is a stack `{}` already", stack.name)));
+        }
         writing.made.push((stack.id.clone(), stack.name.clone(), Version::ZERO));
         Ok(())
     }
@@ -264,7 +272,7 @@ impl Session<'_> {
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
                    rolled_back_to = ?16, \
                    sum = CASE WHEN deleted_at IS NULL THEN ?17 ELSE -1 - ?17 END WHERE id = ?1";
-        let rows = write(conn, sql, stack).map_err(taken(&stack.name))?;
+        let rows = write(conn, sql, stack, false).map_err(taken(&stack.name))?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }
 

@@ -1,6 +1,5 @@
 //! Key-value state.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::store::{ReadValues, StoreError, WriteValues};
 use sloth_core::value::canonical;
@@ -8,6 +7,7 @@ use sloth_core::value_entry::ValueEntry;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
+use crate::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::sum::Sum;
 
 const COLUMNS: &str = "scope, key, value, created_at, updated_at, expires_at, revision";
@@ -37,11 +37,12 @@ fn sum(entry: &ValueEntry, text: &str) -> i64 {
 }
 
 /// Calls with each entry that is not what was written, for checking.
-pub fn damaged(conn: &Connection, mut each: impl FnMut(&ValueEntry)) -> Outcome<()> {
-    let mut ask = conn.prepare(&format!("SELECT {COLUMNS}, sum FROM state_values ORDER BY key, scope"))?;
+pub fn damaged(conn: Connection<'_>, mut each: impl FnMut(&ValueEntry)) -> Outcome<()> {
+    let mut ask =
+        conn.prepare_cached(&format!("SELECT {COLUMNS}, sum FROM state_values ORDER BY key, scope"))?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
-        let entry = entry(row)?;
+        let entry = entry(&row)?;
         let revision = i64::try_from(entry.revision).unwrap_or(i64::MAX).wrapping_mul(1_000_003);
         let grown = entry.created_at.as_nanos().wrapping_add(revision);
         let right = sum(&entry, row.get_ref(2)?.as_str().unwrap_or_default()).wrapping_add(grown);
@@ -78,7 +79,7 @@ impl Session<'_> {
         let mut rows = ask.query(params![scope, prefix, length, self.shared.now().as_nanos()])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(entry(row)?);
+            out.push(entry(&row)?);
         }
         Ok(out)
     }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
 use sloth_core::id::{RunId, StackId};
@@ -14,6 +13,7 @@ use sloth_core::version::{Snapshot, Version, VersionInfo, VersionKind, VersionNo
 use crate::failure::{Failure, Outcome};
 use crate::named::{OUTPUTS, UPSTREAMS};
 use crate::session::{Changes, Net, Part, Session, StackRow, Writing, digest_of};
+use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 
 /// What a commit does to the head of a stack.
 pub struct Made {
@@ -26,7 +26,11 @@ pub struct Made {
 }
 
 /// Changes of the pending version, those of earlier commits included.
-pub fn all_changes<'c>(conn: &Connection, stack: &StackRow, mine: &'c Changes) -> Outcome<Cow<'c, Changes>> {
+pub fn all_changes<'c>(
+    conn: Connection<'_>,
+    stack: &StackRow,
+    mine: &'c Changes,
+) -> Outcome<Cow<'c, Changes>> {
     if !stack.pending && mine.values().all(|net| *net != Net::Nothing) {
         return Ok(Cow::Borrowed(mine));
     }
@@ -52,7 +56,7 @@ pub fn all_changes<'c>(conn: &Connection, stack: &StackRow, mine: &'c Changes) -
 }
 
 /// Remembers the changes of a commit that seals nothing. Says whether a version is pending now.
-pub fn keep_pending(conn: &Connection, stack: &StackRow, mine: &Changes) -> Outcome<bool> {
+pub fn keep_pending(conn: Connection<'_>, stack: &StackRow, mine: &Changes) -> Outcome<bool> {
     if mine.is_empty() {
         return Ok(stack.pending);
     }
@@ -129,7 +133,7 @@ fn push_hex(text: &mut String, digest: &Digest) {
 
 /// Seals the pending version, if there is anything to seal.
 pub fn make(
-    conn: &Connection,
+    conn: Connection<'_>,
     writing: &Writing,
     stack: &StackRow,
     id: &StackId,
@@ -179,7 +183,7 @@ pub fn make(
     Ok(Made { version: Some(Version(next)), head: next, hash: info.hash, pending: false, count })
 }
 
-fn insert(conn: &Connection, stack: i64, info: &VersionInfo) -> Outcome<()> {
+fn insert(conn: Connection<'_>, stack: i64, info: &VersionInfo) -> Outcome<()> {
     let sql = "INSERT INTO versions (stack, version, kind, created_at, created_by, description, run, successful, \
                written, removed, prev_hash, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     conn.prepare_cached(sql)?.execute(params![
@@ -222,8 +226,8 @@ fn info(row: &Row<'_>) -> Outcome<VersionInfo> {
 }
 
 /// The numbers of those that were not removed.
-pub fn kept(conn: &Connection) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
-    let mut ask = conn.prepare("SELECT stack, version FROM versions WHERE removed_at IS NULL")?;
+pub fn kept(conn: Connection<'_>) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
+    let mut ask = conn.prepare_cached("SELECT stack, version FROM versions WHERE removed_at IS NULL")?;
     let mut rows = ask.query([])?;
     let mut out: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -233,13 +237,13 @@ pub fn kept(conn: &Connection) -> Outcome<BTreeMap<i64, BTreeSet<u64>>> {
 }
 
 /// The history of a stack, oldest first, with what was removed, for checking.
-pub fn all(conn: &Connection, stack: i64) -> Outcome<Vec<VersionInfo>> {
+pub fn all(conn: Connection<'_>, stack: i64) -> Outcome<Vec<VersionInfo>> {
     let sql = format!("SELECT {COLUMNS} FROM versions WHERE stack = ?1 ORDER BY version");
     let mut ask = conn.prepare_cached(&sql)?;
     let mut rows = ask.query([stack])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        out.push(info(row)?);
+        out.push(info(&row)?);
     }
     Ok(out)
 }
@@ -247,7 +251,7 @@ pub fn all(conn: &Connection, stack: i64) -> Outcome<Vec<VersionInfo>> {
 impl Session<'_> {
     fn list_versions(&self, stack: &StackId, limit: u64) -> Outcome<Vec<VersionInfo>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
-        let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
+        let limit = sql::limit(limit);
         let sql = format!(
             "SELECT {COLUMNS} FROM versions WHERE stack = ?1 AND removed_at IS NULL \
                            ORDER BY version DESC LIMIT ?2"
@@ -256,7 +260,7 @@ impl Session<'_> {
         let mut rows = ask.query(params![stack.num, limit])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(info(row)?);
+            out.push(info(&row)?);
         }
         Ok(out)
     }

@@ -4,6 +4,7 @@
 pub mod arrows;
 pub mod document;
 pub mod env;
+pub mod legacy;
 pub mod machine;
 pub mod memory_store;
 pub mod program;

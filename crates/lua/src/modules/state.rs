@@ -1,14 +1,16 @@
 //! `state`: the key-value state, and the hand-written workflow records of old files.
 
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
-use sloth_core::body::{CallError, Registration, ValueChange};
+use sloth_core::body::{CallError, Registration, ValueChange, WorkflowStep};
 use sloth_core::desired::Options;
+use sloth_core::execution::{ResourceAction, Said};
 use sloth_core::output::Output;
+use sloth_core::suggest::nearest;
 use sloth_core::value::{Map, Value};
 use sloth_core::value_entry::LOCAL_SCOPE;
 
 use super::{Module, maybe_number, maybe_text, number, table, text, value};
-use crate::args::{duration_of, text_of};
+use crate::args::{duration_of, text_of, texts_of};
 use crate::convert;
 use crate::fault::Fault;
 use crate::prelude;
@@ -246,56 +248,103 @@ fn locks(state: &Module<'_>) -> mlua::Result<()> {
     Ok(())
 }
 
-/// Old files keep a workflow's record by hand; it is the record of the stack that runs.
+/// What `state.create_workflow` reads.
+const WORKFLOW: [&str; 2] = ["metadata", "name"];
+/// What `state.add_resource` reads.
+const RESOURCE: [&str; 6] = ["action", "attributes", "depends_on", "name", "status", "type"];
+
+/// Refuses a key that nobody reads.
+fn only(given: &Table, known: &[&str], function: &str) -> Result<(), Fault> {
+    for pair in given.clone().pairs::<LuaValue, LuaValue>() {
+        let key = text_of(&pair?.0).unwrap_or_default();
+        if !known.contains(&key.as_str()) {
+            let fault = Fault::argument(format!("`{function}` does not know `{key}`"));
+            return Err(match nearest(&key, known.iter().copied()) {
+                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                None => fault.hint(format!("it knows {}", known.join(", "))),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A table of names and values; none when it is not given.
+fn pairs(lua: &Lua, given: &Table, name: &str, function: &str) -> Result<Map, Fault> {
+    match given.raw_get::<LuaValue>(name)? {
+        LuaValue::Nil => Ok(Map::new()),
+        other => convert::object(lua, &other)
+            .map_err(|why| Fault::argument(format!("`{name}` of `{function}`: {why}"))),
+    }
+}
+
+/// Executions of workflows that are written by hand.
 fn workflows(state: &Module<'_>) -> mlua::Result<()> {
     state.add(&["create_workflow"], |lua, shared, args| {
-        table(&args, 0, "state.create_workflow", "the workflow")?;
-        let scope = shared.scope("state.create_workflow")?;
-        let id = scope.stack().map_or_else(|| scope.stack_name(), |s| s.id.to_string());
-        Answer::text(lua, id)
+        let function = "state.create_workflow";
+        let given = table(&args, 0, function, "the workflow")?;
+        only(&given, &WORKFLOW, function)?;
+        let name = text_of(&given.raw_get::<LuaValue>("name")?)
+            .ok_or_else(|| Fault::argument(format!("`{function}` needs `name`")))?;
+        let metadata = pairs(lua, &given, "metadata", function)?;
+        Answer::text(lua, shared.scope(function)?.workflow_begin(&name, metadata)?)
     })?;
     state.add(&["add_resource"], |lua, shared, args| {
         let function = "state.add_resource";
+        let id = text(&args, 0, function, "the id of a workflow")?;
         let given = table(&args, 1, function, "the resource")?;
+        only(&given, &RESOURCE, function)?;
         let field =
             |name: &str| -> Result<Option<String>, Fault> { Ok(text_of(&given.raw_get::<LuaValue>(name)?)) };
         let needs = |name: &str| Fault::argument(format!("`{function}` needs `{name}`"));
-        let mut properties = match given.raw_get::<LuaValue>("attributes")? {
-            LuaValue::Nil => Map::new(),
-            other => convert::object(lua, &other)
-                .map_err(|why| Fault::argument(format!("`attributes` of `{function}`: {why}")))?,
+        let action = field("action")?.map(|word| {
+            ResourceAction::parse(&word).ok_or_else(|| {
+                let all: Vec<&str> = ResourceAction::ALL.iter().map(|a| a.as_str()).collect();
+                Fault::argument(format!("`{word}` is not an action of `{function}`"))
+                    .hint(format!("there are {}", all.join(", ")))
+            })
+        });
+        let said = Said { action: action.transpose()?, status: field("status")? };
+        let dependencies = match given.raw_get::<LuaValue>("depends_on")? {
+            LuaValue::Nil => Vec::new(),
+            other => texts_of(&other).ok_or_else(|| {
+                Fault::argument(format!("`depends_on` of `{function}` must be a string or a list of strings"))
+            })?,
         };
-        for name in ["action", "status"] {
-            if let Some(text) = field(name)? {
-                properties.insert(name.to_owned(), Value::from(text));
-            }
-        }
         let entry = Registration {
             kind: field("type")?.ok_or_else(|| needs("type"))?,
             name: field("name")?.ok_or_else(|| needs("name"))?,
             module: "state".to_owned(),
-            properties: Value::Object(properties),
-            dependencies: Vec::new(),
+            properties: said.with(pairs(lua, &given, "attributes", function)?),
+            dependencies,
             applied: true,
             options: Options::default(),
         };
-        shared.scope(function)?.register(entry)?;
+        shared.scope(function)?.workflow_step(&id, WorkflowStep::Resource(entry))?;
         Answer::flag(true)
     })?;
     state.add(&["set_output"], |lua, shared, args| {
         let function = "state.set_output";
+        let id = text(&args, 0, function, "the id of a workflow")?;
         let name = text(&args, 1, function, "a name")?;
         let value = value(lua, &args, 2, function)?;
-        shared.scope(function)?.output_set(Output { name, value, sensitive: false })?;
+        let output = Output { name, value, sensitive: false };
+        shared.scope(function)?.workflow_step(&id, WorkflowStep::Output(output))?;
         Answer::flag(true)
     })?;
-    state.add(&["complete_workflow"], |_, shared, _| {
-        shared.scope("state.complete_workflow")?;
+    state.add(&["complete_workflow"], |_, shared, args| {
+        let function = "state.complete_workflow";
+        let id = text(&args, 0, function, "the id of a workflow")?;
+        shared.scope(function)?.workflow_step(&id, WorkflowStep::Complete)?;
         Answer::flag(true)
     })?;
     state.add(&["fail_workflow"], |_, shared, args| {
-        shared.scope("state.fail_workflow")?;
+        let function = "state.fail_workflow";
+        let id = text(&args, 0, function, "the id of a workflow")?;
         let why = maybe_text(&args, 1).unwrap_or_else(|| "the workflow was marked as failed".to_owned());
+        if shared.scope(function)?.workflow_step(&id, WorkflowStep::Fail(why.clone()))? {
+            return Answer::flag(true);
+        }
+        // The run itself.
         Err(Fault::new("failed", why))
     })
 }

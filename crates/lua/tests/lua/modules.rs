@@ -117,6 +117,20 @@ local id = state.create_workflow{ name = "w" }
 state.add_resource(id, { type = "docker_container", name = "web", action = "create", status = "running", attributes = { image = "x" } })
 state.set_output(id, "url", "http://localhost")
 state.complete_workflow(id)
+id = state.create_workflow{ name = "own", metadata = { environment = "production" } }
+state.add_resource(id, { type = "vm", name = "a", attributes = { action = "theirs" }, depends_on = "vm:b" })
+print(pcall(state.fail_workflow, id, "no room"))
+print(state.fail_workflow("id-of-w", "no luck"))
+for _, bad in ipairs({
+    function() state.create_workflow{} end,
+    function() state.create_workflow{ name = "w", metdata = {} } end,
+    function() state.create_workflow{ name = "w", metadata = "x" } end,
+    function() state.add_resource(id, { type = "vm" }) end,
+    function() state.add_resource(id, { type = "vm", name = "a", action = "explode" }) end,
+    function() state.add_resource({ type = "vm", name = "a" }) end,
+}) do
+    print(pcall(bad))
+end
 "#
     ));
 }

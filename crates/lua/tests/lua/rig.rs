@@ -10,7 +10,7 @@ use std::time::Duration;
 use sloth_core::address::{Address, HostName};
 use sloth_core::body::{
     Call, CallError, CommandCall, CommandOutcome, Conductor, CustomFunctions, Next, Outcome, Permission,
-    Program, Registered, Registration, Scope, Unit, UnitEnding, ValueChange,
+    Program, Registered, Registration, Scope, Unit, UnitEnding, ValueChange, WorkflowStep,
 };
 use sloth_core::change::{Action, Change, Reason};
 use sloth_core::clock::Timestamp;
@@ -422,6 +422,22 @@ impl Scope for FakeScope {
             records.insert(key.clone(), recorded);
         }
         Ok((how, Arc::new(records[&key].clone())))
+    }
+    fn workflow_begin(&self, name: &str, metadata: Map) -> Result<String, CallError> {
+        self.world.note(format!("workflow {name} {}", Value::Object(metadata)));
+        Ok(format!("id-of-{name}"))
+    }
+    fn workflow_step(&self, id: &str, step: WorkflowStep) -> Result<bool, CallError> {
+        let what = match step {
+            WorkflowStep::Resource(entry) => {
+                format!("{}:{} {} needs {:?}", entry.kind, entry.name, entry.properties, entry.dependencies)
+            }
+            WorkflowStep::Output(output) => format!("{} = {}", output.name, output.value),
+            WorkflowStep::Complete => "completed".to_owned(),
+            WorkflowStep::Fail(why) => format!("failed: {why}"),
+        };
+        self.world.note(format!("workflow {id}: {what}"));
+        Ok(id != "id-of-own")
     }
     fn registered_condition(
         &self,

@@ -7,6 +7,7 @@ pub mod drift;
 pub mod event;
 pub mod execution;
 pub mod lock;
+pub mod migration;
 pub mod operation;
 pub mod plan;
 pub mod resource;

@@ -54,10 +54,11 @@ impl ImportedView {
 impl Human for ImportedView {
     fn human(&self, page: &mut Page) {
         let count = |n: usize, what: &str| words::count(n as u64, what);
-        let mut what = format!("{}, {}", count(self.resources, "resource"), count(self.outputs, "output"));
-        if self.contents > 0 {
-            what = format!("{what}, {}", count(self.contents, "content"));
-        }
+        let (resources, outputs) = (count(self.resources, "resource"), count(self.outputs, "output"));
+        let what = match self.contents {
+            0 => format!("{resources} and {outputs}"),
+            n => format!("{resources}, {outputs} and {}", count(n, "content")),
+        };
         let what = format!("{what} of `{}` at {}", self.from, Version(self.from_version));
         page.line(&if self.dry_run {
             format!("stack `{}` would be made of {what}; nothing was changed", self.stack)

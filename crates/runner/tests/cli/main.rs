@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod replay;
 mod test_accounts;
 mod test_audit;
 mod test_backup;
@@ -25,6 +26,11 @@ mod test_op;
 mod test_output;
 mod test_plan;
 mod test_readme;
+mod test_replay_idempotency;
+mod test_replay_integrated_state;
+mod test_replay_stack_guide;
+mod test_replay_stack_state;
+mod test_replay_workflow_state;
 mod test_resume;
 mod test_run;
 mod test_stack;
@@ -33,6 +39,7 @@ mod test_stack_drift;
 mod test_stack_gc;
 mod test_stack_interchange;
 mod test_stack_lock;
+mod test_stack_migrate;
 mod test_stack_snapshot;
 mod test_stack_state;
 mod test_stack_tags;

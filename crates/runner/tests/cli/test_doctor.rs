@@ -11,5 +11,8 @@ fn a_sound_database_is_sound() {
 
 #[test]
 fn an_empty_place_is_sound() {
-    env().expect(0, &["doctor"]);
+    let env = env();
+    env.tell(&["doctor"]);
+    assert!(!env.db().exists());
+    insta::assert_snapshot!(env.story());
 }

@@ -67,6 +67,23 @@ fn what_is_in_use_stays() {
 }
 
 #[test]
+fn a_tagged_version_stays() {
+    let env = with_history(4);
+    env.expect(0, &["stack", "tags", "add", "site", "good", "--version", "2"]);
+    env.expect(0, &["stack", "state", "tags", "list", "site"]);
+    let refused = env.expect(6, &["stack", "snapshot", "delete", "site", "v2", "--yes"]);
+    assert!(refused.says("v2 of stack `site` is tagged good"), "{}", refused.text());
+    let ran = env.expect(0, &["stack", "gc", "site", "--keep", "0", "--yes"]);
+    assert!(ran.says("stays: tagged good"), "{}", ran.text());
+    assert_eq!(versions(&env), [5, 4, 2]);
+    env.expect(0, &["stack", "snapshot", "restore", "site", "site@good", "--yes"]);
+    env.expect(0, &["run", "site.sloth", "--var", &root(&env), "--var", "title=on"]);
+    env.expect(0, &["stack", "tags", "remove", "site", "good"]);
+    env.expect(0, &["stack", "gc", "site", "--keep", "0", "--yes"]);
+    assert_eq!(versions(&env), [7, 6]);
+}
+
+#[test]
 fn a_deleted_version_comes_back_until_it_is_collected() {
     let env = with_history(3);
     env.tell(&["stack", "snapshot", "delete", "site", "v4", "--yes"]);

@@ -221,3 +221,217 @@ fn odd_names_are_shown_safely() {
         assert!(!ran.stderr.contains('\u{1b}') && !ran.says("panicked"), "{name:?}: {}", ran.text());
     }
 }
+
+/// The example of the older documents, with the container it speaks of.
+const BY_HAND: &str = r#"
+local state = require('state')
+local container = { id = "c0ffee" }
+task("deploy", { run = function()
+    local workflow_id = state.create_workflow{
+        name = "my-deployment",
+        metadata = { environment = "production", user = "deploy" }
+    }
+    state.add_resource(workflow_id, {
+        type = "docker_container",
+        name = "web-server",
+        action = "create",
+        status = "running",
+        attributes = { image = "nginx:latest", ports = {"80:80"} }
+    })
+    state.set_output(workflow_id, "container_id", container.id)
+    state.set_output(workflow_id, "url", "http://localhost")
+    if values.fail then
+        state.fail_workflow(workflow_id, "the image is broken")
+    elseif not values.forget then
+        state.complete_workflow(workflow_id)
+    end
+end })
+"#;
+
+#[test]
+fn an_execution_is_written_by_hand() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    let plan = env.expect(0, &["plan", "hand.sloth"]);
+    assert!(plan.says("an execution of workflow `my-deployment`, written by hand"), "{}", plan.text());
+    assert!(plan.says("docker_container:web-server"), "{}", plan.text());
+    env.expect(7, &["state", "workflow", "show", "my-deployment"]);
+    env.expect(0, &["run", "hand.sloth"]);
+    env.tell(&["state", "workflow", "show", "my-deployment"]);
+    env.tell(&["state", "workflow", "resources", "my-deployment"]);
+    env.tell(&["state", "workflow", "versions", "my-deployment"]);
+    env.tell(&["stack", "events", "my-deployment"]);
+    insta::assert_snapshot!(env.story());
+    let shown = json(&env, &["state", "workflow", "show", "my-deployment"]);
+    assert_eq!(shown["resources"][0]["attributes"], json!({"image": "nginx:latest", "ports": ["80:80"]}));
+    assert_eq!(shown["metadata"], json!({"environment": "production", "user": "deploy"}));
+    assert_eq!(shown["locked_by"], Value::Null);
+
+    // The same once more is an execution and no version.
+    env.expect(0, &["run", "hand.sloth"]);
+    assert_eq!(json(&env, &["state", "workflow", "versions", "my-deployment"]).as_array().unwrap().len(), 1);
+    let all = json(&env, &["state", "workflow", "list", "--all", "--name", "my-deployment"]);
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    env.expect(0, &["doctor"]);
+    env.expect(0, &["audit", "verify"]);
+}
+
+#[test]
+fn what_is_not_completed_failed() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    env.expect(0, &["run", "hand.sloth", "--var", "fail=true"]);
+    let shown = json(&env, &["state", "workflow", "show", "my-deployment"]);
+    assert_eq!((&shown["status"], &shown["error_msg"]), (&json!("failed"), &json!("the image is broken")));
+    assert_eq!(shown["resources"].as_array().unwrap().len(), 1, "what was said is kept: {shown}");
+    env.expect(0, &["run", "hand.sloth", "--var", "forget=true"]);
+    let shown = json(&env, &["state", "workflow", "show", "my-deployment"]);
+    assert_eq!(shown["error_msg"], "the run ended before it was completed");
+    assert_eq!((&shown["status"], &shown["locked_by"]), (&json!("failed"), &Value::Null));
+    env.expect(0, &["run", "hand.sloth"]);
+    assert_eq!(json(&env, &["state", "workflow", "show", "my-deployment"])["status"], "success");
+}
+
+#[test]
+fn writing_by_hand_needs_the_lease() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    env.expect(0, &["run", "hand.sloth"]);
+    env.expect(0, &["--as", "ben", "stack", "lock", "acquire", "my-deployment", "--locked-by", "ben"]);
+    let ran = env.expect(1, &["run", "hand.sloth", "--var", "fail=true"]);
+    assert!(ran.says("workflow `my-deployment` cannot be written") && ran.says("ben"), "{}", ran.text());
+    assert_eq!(json(&env, &["state", "workflow", "show", "my-deployment"])["status"], "success");
+}
+
+#[test]
+fn steps_of_nothing_are_refused() {
+    let env = env();
+    for (code, says) in [
+        (r#"state.add_resource("x", { type = "vm", name = "a" })"#, "no execution of a workflow `x`"),
+        (r#"state.complete_workflow("x")"#, "no execution of a workflow `x`"),
+        (r#"state.create_workflow{ name = "a/b" }"#, "cannot contain `/`"),
+        (r#"state.create_workflow{ name = "w" } state.create_workflow{ name = "w" }"#, "complete it first"),
+        (
+            r#"state.add_resource(state.create_workflow{ name = "w" }, { type = "a b", name = "x" })"#,
+            "address",
+        ),
+        (r#"state.fail_workflow(state.create_workflow{ name = "bad" }, "on purpose")"#, "on purpose"),
+    ] {
+        env.write(
+            "bad.sloth",
+            &format!("workflow({{ name = \"bad\" }}) task(\"t\", {{ run = function() {code} end }})"),
+        );
+        let ran = env.expect(1, &["run", "bad.sloth"]);
+        assert!(ran.says(says), "{code}: {}", ran.text());
+    }
+    env.expect(0, &["doctor"]);
+}
+
+#[test]
+fn a_handwritten_execution_is_taken_back() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    env.expect(0, &["run", "hand.sloth"]);
+    env.write("hand.sloth", &BY_HAND.replace("running", "stopped"));
+    env.expect(0, &["run", "hand.sloth"]);
+    let status = || json(&env, &["state", "workflow", "resources", "my-deployment"])[0]["status"].clone();
+    assert_eq!(status(), "stopped");
+    let log = json(&env, &["op", "log"]);
+    let operation = log.as_array().unwrap().iter().find(|o| o["verb"] == "workflow").unwrap();
+    env.expect(0, &["undo", "--op", &operation["seq"].to_string(), "--yes"]);
+    assert_eq!(status(), "running");
+}
+
+#[test]
+fn an_export_comes_back_as_it_was() {
+    let env = three_versions();
+    env.expect(0, &["state", "workflow", "tags", "add", "site", "production"]);
+    let was = json(&env, &["stack", "export", "site"]);
+    env.expect(0, &["state", "workflow", "export", "site", "site.json"]);
+    env.expect(6, &["state", "workflow", "import", "site.json"]);
+    env.expect(0, &["stack", "delete", "site", "--yes"]);
+    env.expect(0, &["state", "workflow", "import", "site.json", "--dry-run"]);
+    env.expect(7, &["stack", "show", "site"]);
+    env.expect(0, &["state", "workflow", "import", "site.json"]);
+    let is = json(&env, &["stack", "export", "site"]);
+    for part in ["resources", "outputs", "contents", "stack"] {
+        assert_eq!(is[part], was[part], "{part}");
+    }
+    // It goes on with the real files.
+    env.expect(0, &["stack", "drift", "detect", "site"]);
+    env.expect(0, &["undo"]);
+    env.expect(7, &["stack", "show", "site"]);
+}
+
+#[test]
+fn what_is_shown_as_json_can_be_imported() {
+    let env = env();
+    env.write("hand.sloth", BY_HAND);
+    env.expect(0, &["run", "hand.sloth"]);
+    let was = json(&env, &["state", "workflow", "show", "my-deployment"]);
+    env.write("prod-state.json", &was.to_string());
+    env.expect(0, &["state", "workflow", "import", "prod-state.json", "--name", "copy"]);
+    let is = json(&env, &["state", "workflow", "show", "copy"]);
+    for part in ["type", "name", "action", "status", "attributes", "dependencies"] {
+        assert_eq!(is["resources"][0][part], was["resources"][0][part], "{part}");
+    }
+    assert_eq!(is["outputs"], was["outputs"]);
+    assert_eq!(is["metadata"]["environment"], "production");
+    assert_eq!(is["metadata"]["imported"]["status"], "success");
+    // And what that shows, once more.
+    env.write("again.json", &is.to_string());
+    env.expect(0, &["state", "workflow", "import", "again.json", "--name", "again"]);
+    assert_eq!(json(&env, &["state", "workflow", "show", "again"])["outputs"], was["outputs"]);
+
+    // A file of the older program.
+    let old = r#"{"state": {"id": "abc", "name": "deploy-prod", "version": 5, "status": "failed", "error_msg": "x",
+        "metadata": null, "outputs": {"url": "https://example.com"}, "resources": [
+        {"id": "r1", "type": "nginx_config", "name": "prod.conf", "action": "update", "status": "failed", "attributes": null}]},
+        "versions": [], "tags": ["b", "a"], "exported_at": "2025-10-10T14:30:15-03:00", "exported_by": "admin"}"#;
+    env.write("old.json", old);
+    env.expect(0, &["state", "workflow", "import", "old.json"]);
+    let is = json(&env, &["state", "workflow", "show", "deploy-prod"]);
+    assert_eq!((&is["tags"], &is["resources"][0]["status"]), (&json!(["a", "b"]), &json!("failed")));
+    env.expect(0, &["doctor"]);
+}
+
+#[test]
+fn broken_files_are_refused_with_their_place() {
+    let env = env();
+    let one = |resource: &str| format!(r#"{{"name": "w", "resources": [{resource}]}}"#);
+    let cases: Vec<(String, &str)> = vec![
+        (String::new(), "it is not JSON"),
+        ("{".to_owned(), "line 1 column 1"),
+        ("[]".to_owned(), "it is not a workflow"),
+        ("null".to_owned(), "it is not a workflow"),
+        ("{}".to_owned(), "missing field `name`"),
+        (r#"{"name": 5}"#.to_owned(), "line 1 column 10"),
+        (r#"{"name": "w", "version": -1}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "resources": {}}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "outputs": []}"#.to_owned(), "line 1"),
+        (r#"{"name": "w", "status": "fine"}"#.to_owned(), "there is no status `fine`"),
+        (r#"{"name": "w", "tags": ["a,b"]}"#.to_owned(), "no commas"),
+        (r#"{"state": {"name": "w"}, "stack": {"format": "x"}}"#.to_owned(), "its `stack`"),
+        (r#"{"state": 5}"#.to_owned(), "it is not a workflow"),
+        (one(r#"{"type": "vm"}"#), "missing field `name`"),
+        (
+            one(r#"{"type": "vm", "name": "a", "action": "explode"}"#),
+            "`resources[0]`: there is no action `explode`",
+        ),
+        (one(r#"{"type": "a b", "name": "a"}"#), "`resources[0]`"),
+        (
+            one(r#"{"type": "vm", "name": "a"}, {"type": "vm", "name": "a"}"#),
+            "`resources[1]`: vm:a is there already",
+        ),
+        (one(r#"{"type": "vm", "name": "a", "attributes": 5}"#), "line 1"),
+    ];
+    for (text, says) in cases {
+        env.write("bad.json", &text);
+        let ran = env.expect(5, &["state", "workflow", "import", "bad.json"]);
+        assert!(ran.says(says) && ran.says("nothing was changed"), "{text}: {}", ran.text());
+    }
+    env.write("bad.json", r#"{"name": "a/b"}"#);
+    env.expect(2, &["state", "workflow", "import", "bad.json"]);
+    env.expect(7, &["state", "workflow", "import", "missing.json"]);
+    assert_eq!(json(&env, &["stack", "list"]), json!([]));
+}

@@ -111,6 +111,10 @@ fn every_change_can_be_taken_back() {
         env.expect(0, &["stack", "export", "site", "site.json"]);
         env.expect(0, &["state", "set", "n", "7"]);
     };
+    let foreign = |env: &TestEnv| {
+        env.write("network.tfstate", include_str!("foreign/network.tfstate"));
+        env.write("shop.json", include_str!("foreign/shop.pulumi.json"));
+    };
     let two = |env: &TestEnv| {
         changed(env);
         env.expect(0, &["run", "site.sloth", "--var", &root(env)]);
@@ -129,12 +133,18 @@ fn every_change_can_be_taken_back() {
         (&["stack", "rename", "site", "home"], &nothing),
         (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "import", "terraform", "network.tfstate"], &foreign),
+        (&["stack", "import", "pulumi", "shop.json"], &foreign),
         (&["stack", "tags", "add", "site", "x"], &nothing),
         (&["stack", "tags", "add", "site", "x", "--version", "1"], &nothing),
         (&["stack", "tags", "remove", "site", "old"], &|env| {
             env.expect(0, &["stack", "tags", "add", "site", "old"]);
         }),
         (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
+        (&["state", "workflow", "import", "workflow.json", "--name", "copy"], &|env| {
+            env.expect(0, &["state", "workflow", "export", "site", "workflow.json"]);
+        }),
+        (&["state", "workflow", "delete", "site", "--force"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),

@@ -52,7 +52,7 @@ fn a_database_that_cannot_be_used_is_named() {
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("not.db"), "{}", ran.text());
     let ran = env.run(&["--db", "mysql://host/db", "stack", "list"]);
     assert!(ran.code == 2 && ran.says("mysql"), "{}", ran.text());
-    let ran = env.run(&["--db", "/proc/nowhere/x.db", "stack", "list"]);
+    let ran = env.run(&["--db", "/proc/nowhere/x.db", "stack", "new", "x"]);
     assert!(ran.code == 1 && ran.says("/proc/nowhere/x.db"), "{}", ran.text());
 }
 
@@ -128,4 +128,45 @@ fn a_version_is_made_before_each_run_when_configured() {
     env.expect(0, &["--config", "config.yaml", "run", "site"]);
     let list = env.expect(0, &["stack", "snapshot", "list", "site"]);
     assert!(list.says("Auto-snapshot") && list.says("Total: 2 snapshots"), "{}", list.text());
+}
+
+#[test]
+fn looking_makes_no_database() {
+    let mut env = env();
+    let place = env.path("place");
+    let temporary = env.path("temporary");
+    std::fs::create_dir_all(&temporary).unwrap();
+    env.set("TMPDIR", &temporary.to_string_lossy());
+    let db = place.join("stacks.db");
+    let db = db.to_string_lossy();
+    for (code, command) in [
+        (0, &["stack", "list"][..]),
+        (7, &["stack", "show", "x"]),
+        (7, &["stack", "validate", "x"]),
+        (0, &["stack", "validate", "all"]),
+        (7, &["stack", "drift", "show", "x"]),
+        (7, &["stack", "snapshot", "list", "x"]),
+        (7, &["stack", "lock", "status", "x"]),
+        (0, &["state", "list"]),
+        (7, &["state", "get", "k"]),
+        (0, &["state", "stats"]),
+        (0, &["events", "list"]),
+        (0, &["op", "log"]),
+        (0, &["audit", "verify"]),
+        (0, &["doctor", "--deep"]),
+        (7, &["backup", "create"]),
+    ] {
+        let ran = env.run(&[&["--db", &db], command].concat());
+        assert_eq!(ran.code, code, "{}", ran.text());
+        assert!(!place.exists(), "{command:?} made something");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{command:?} left something");
+    }
+    let told = env.expect(0, &["-v", "--db", &db, "stack", "list"]);
+    assert!(told.says("there is no database at") && !told.stdout.contains("there is no"), "{}", told.text());
+    // One that was there and is gone is something else.
+    env.expect(0, &["--db", &db, "stack", "new", "here"]);
+    std::fs::remove_file(place.join("stacks.db")).unwrap();
+    std::fs::remove_file(place.join("stacks.db-wal")).unwrap();
+    let gone = env.expect(1, &["--db", &db, "stack", "list"]);
+    assert!(gone.says("the database is gone"), "{}", gone.text());
 }

@@ -1,6 +1,7 @@
 //! Tests that kill, contend and fill disks: the real binary, real processes, real signals.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "test code")]
 
+mod backup;
 mod bench;
 mod disk;
 mod kill;

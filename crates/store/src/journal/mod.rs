@@ -15,7 +15,6 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::params;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::id::{RunId, StackId};
 use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent};
@@ -24,6 +23,7 @@ use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, failed};
+use crate::sql::params;
 use crate::sqlite::Shared;
 use frame::{Tag, push};
 use steps::{Head, Steps};
@@ -321,7 +321,7 @@ impl Shared {
 
     /// Is it a step whose intent is a row? If so, whose stack?
     fn row_step(&self, run: &RunId, seq: u64) -> Outcome<Option<StackId>> {
-        use rusqlite::OptionalExtension as _;
+        use crate::sql::OptionalExtension as _;
         self.read(|conn| {
             let sql = "SELECT stack_id FROM journal_steps WHERE run = ?1 AND seq = ?2";
             let found = conn

@@ -114,7 +114,7 @@ pub fn create(path: &Path, clock: &dyn Clock) -> Outcome<()> {
 }
 
 /// 32 hex digits that no other database has.
-fn lineage(clock: &dyn Clock) -> String {
+pub fn lineage(clock: &dyn Clock) -> String {
     sloth_core::id::OperationId::generate(clock.now()).as_str().replace('-', "")
 }
 
@@ -158,6 +158,24 @@ fn migrate_by(path: &Path, clock: &dyn Clock, steps: &[&str]) -> Outcome<()> {
         // Another process was quicker; its backup is the one that counts.
         let _ = files::remove(&copy);
     }
+    Ok(())
+}
+
+/// Brings a copy up to date that nobody else can see. It is of no use when that fails.
+pub fn upgrade(path: &Path, found: u64) -> Outcome<()> {
+    let conn = Connection::open(path)?;
+    // References are checked at the end: a table may be rebuilt in between.
+    conn.execute_batch("PRAGMA journal_mode=DELETE; PRAGMA foreign_keys=OFF; BEGIN EXCLUSIVE;")?;
+    let found = usize::try_from(found).unwrap_or(usize::MAX).min(STEPS.len());
+    for step in &STEPS[found..] {
+        conn.execute_batch(step)?;
+    }
+    if conn.prepare("PRAGMA foreign_key_check")?.query([])?.next()?.is_some() {
+        return Err(Failure::bad(format!(
+            "bringing it from schema {found} to {KNOWN} would break references"
+        )));
+    }
+    conn.execute_batch(&format!("PRAGMA user_version={KNOWN}; COMMIT;"))?;
     Ok(())
 }
 

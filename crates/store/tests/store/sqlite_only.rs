@@ -980,3 +980,71 @@ fn a_transaction_keeps_other_threads_out_and_gives_way_when_it_is_dropped() {
     let done = f.store.begin(laws::fast(laws::no_stack())).unwrap();
     done.commit(Seal::Operation(OperationRecord::default())).unwrap();
 }
+
+/// Makes of a database of today one of the first schema.
+fn age(path: &Path) {
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch(
+        "DROP VIEW state_versions; CREATE VIEW state_versions AS SELECT 1 AS id; \
+         ALTER TABLE versions DROP COLUMN removed_at; \
+         ALTER TABLE resource_history DROP COLUMN sum; ALTER TABLE resource_rows DROP COLUMN sum; \
+         ALTER TABLE stacks DROP COLUMN sum; ALTER TABLE state_values DROP COLUMN sum; \
+         DROP TABLE drift_ignores; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_copy_of_an_older_schema_is_verified_read_and_put_back() {
+    let (dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    write(&*f.store, &lease, 1).unwrap();
+    write(&*f.store, &lease, 2).unwrap();
+    f.store.leases().release(&lease).unwrap();
+    let copy = dir.path().join("old.db");
+    f.store.backups().backup_create(&copy).unwrap();
+    age(&copy);
+    std::fs::remove_file(beside(&copy, ".sha256")).unwrap();
+    let before = std::fs::read(&copy).unwrap();
+    let temporary = || {
+        let mine = format!("sloth-runner-{}-", std::process::id());
+        let all = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        all.filter(|e| e.file_name().to_string_lossy().starts_with(&mine)).count()
+    };
+    let info = sloth_store::verify(&copy, Arc::clone(&f.clock) as Arc<_>).unwrap();
+    assert_eq!(
+        (info.stacks, info.location),
+        (vec![("web".to_owned(), Version(2))], copy.display().to_string())
+    );
+    let read = sloth_store::open_backup(&copy, Arc::clone(&f.clock) as Arc<_>).unwrap();
+    assert_eq!(read.location(), copy.display().to_string());
+    let at = |n| read.view().unwrap().resource_list(&s.id, VersionAt::Number(Version(n))).unwrap();
+    assert_eq!((at(1), at(2)), (vec![record("a", 1)], vec![record("a", 2)]));
+    drop(read);
+    assert_eq!(temporary(), 0, "what it was read through is gone");
+    assert!(std::fs::read(&copy).unwrap() == before, "looking changes nothing");
+
+    let (_, other) = made(&f, "later");
+    f.store.leases().release(&other).unwrap();
+    let clock = Arc::clone(&f.clock);
+    drop(f);
+    let request = sloth_store::RestoreRequest {
+        from: &copy,
+        keep: &dir.path().join("kept.db"),
+        actor: &sloth_core::actor::Actor::named("ann"),
+        arguments: &[],
+        clock: Arc::clone(&clock) as Arc<_>,
+    };
+    sloth_store::restore(&Location::file(&path), &request).unwrap();
+    let store = open(&path, &clock).unwrap();
+    assert_eq!(severe(&store), Vec::<String>::new());
+    assert_eq!(store.facts().unwrap()["schema"], store.facts().unwrap()["schema_known"]);
+    assert_eq!(store.view().unwrap().stack_list().unwrap().len(), 1);
+
+    // One that cannot be brought up to date is refused with its name.
+    let conn = Connection::open(&copy).unwrap();
+    conn.execute_batch("CREATE TABLE drift_ignores (x)").unwrap();
+    drop(conn);
+    let error = sloth_store::verify(&copy, clock as Arc<_>).unwrap_err();
+    assert!(error.to_string().contains("old.db"), "{error}");
+}

@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         None => {
             let mut log = app.view()?.operation_list(0)?;
             log.reverse();
-            let facts = app.store()?.facts()?;
+            let facts = app.reading()?.facts()?;
             (log, facts.pointer("/mark/operation").and_then(Value::as_u64))
         }
     };

@@ -11,6 +11,7 @@ pub mod history;
 pub mod import;
 pub mod list;
 pub mod lock;
+pub mod migrate;
 pub mod new;
 pub mod output;
 pub mod rename;
@@ -58,6 +59,8 @@ pub enum Command {
     /// Keep others out of a stack
     #[command(subcommand)]
     Lock(Lazy<lock::Command>),
+    /// Take over the databases of the Go program
+    Migrate(migrate::Args),
     /// Make a stack
     #[command(visible_alias = "create")]
     New(new::Args),
@@ -114,6 +117,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Lock(Lazy(command)) => lock::dispatch(app, command),
+        Command::Migrate(args) => migrate::run(app, args),
         Command::New(args) => new::run(app, args),
         Command::Output(args) => output::run(app, args),
         Command::Rename(args) => rename::run(app, args),

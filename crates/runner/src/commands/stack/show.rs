@@ -50,7 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         .iter()
         .filter(|f| f.status == DriftStatus::Drifted && f.resolution == Resolution::Pending)
         .count();
-    let holder = app.store()?.leases().status(&stack.id)?.first().map(|l| l.locked_by.clone());
+    let holder = app.reading()?.leases().status(&stack.id)?.first().map(|l| l.locked_by.clone());
     let count = view.resource_count(&stack.id)?;
     let stale = upstreams::stale(&*view, &stack.id)?;
     app.out.show(&StackView::new(&stack).with(&outputs, &runs, count).now(holder, open).stale(stale));

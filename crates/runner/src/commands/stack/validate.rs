@@ -62,7 +62,7 @@ fn check(app: &App, name: &str) -> Result<Exit, CommandError> {
         let view = app.view()?;
         if all { view.stack_list()? } else { vec![app.stack(&*view, name)?] }
     };
-    common.extend(sloth_engine::validate::database(&**app.store()?)?);
+    common.extend(sloth_engine::validate::database(&**app.reading()?)?);
     let mut checked = Vec::with_capacity(stacks.len());
     for stack in &stacks {
         let mut found = recorded(app, stack)?;
@@ -81,7 +81,7 @@ fn check(app: &App, name: &str) -> Result<Exit, CommandError> {
 pub fn before_run(app: &App, name: &str) -> Result<(), CommandError> {
     check_name(name).map_err(EngineError::from)?;
     let mut findings = configuration(app);
-    findings.extend(sloth_engine::validate::database(&**app.store()?)?);
+    findings.extend(sloth_engine::validate::database(&**app.reading()?)?);
     let known = app.view()?.stack_find(name)?;
     if let StackMatch::One(stack) = known {
         findings.extend(recorded(app, &stack)?.findings);
@@ -104,7 +104,7 @@ pub fn before_run(app: &App, name: &str) -> Result<(), CommandError> {
 fn recorded(app: &App, stack: &Stack) -> Result<StackFindings, CommandError> {
     let hosts: BTreeSet<HostName> = app.machines().into_keys().collect();
     let catalog = sloth_resources::catalog();
-    let measure = Measure { store: &**app.store()?, catalog: &*catalog, hosts: &hosts };
+    let measure = Measure { store: &**app.reading()?, catalog: &*catalog, hosts: &hosts };
     Ok(sloth_engine::validate::stack(measure, stack)?)
 }
 

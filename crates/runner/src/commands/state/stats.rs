@@ -22,7 +22,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let view = app.view()?;
     let values = view.value_list(Some(&args.agent.agent), "")?;
     let locks = view.value_locks()?.len();
-    let facts = app.store()?.facts()?;
+    let facts = app.reading()?.facts()?;
     app.out.show(&StatsView::new(&args.agent.agent, &values, locks, &facts));
     Ok(Exit::Ok)
 }

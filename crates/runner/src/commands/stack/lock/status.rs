@@ -23,7 +23,7 @@ pub struct Args {
 /// There is no such stack, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
-    let held = app.store()?.leases().status(&stack.id)?;
+    let held = app.reading()?.leases().status(&stack.id)?;
     let own = app.kept_lock(&stack);
     let own = own.as_ref().map(sloth_core::id::LockId::as_str);
     let now = SystemClock.now();

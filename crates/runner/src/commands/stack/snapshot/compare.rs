@@ -37,7 +37,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         _ => version_of(&*view, &stack, text),
     };
     let mut found = stacks::compare(&*view, &stack, side(&args.from)?, side(&args.to)?)?;
-    contents::explain(&**app.store()?, &mut found)?;
+    contents::explain(&**app.reading()?, &mut found)?;
     app.out.show(&ComparisonView::new(found));
     Ok(Exit::Ok)
 }

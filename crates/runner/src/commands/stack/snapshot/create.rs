@@ -23,7 +23,7 @@ pub struct Args {
     /// Who [default: the user]
     #[arg(long, value_name = "NAME", value_parser = parse::named)]
     creator: Option<String>,
-    /// Words that stand for this version and keep it from being removed, as in `production@before-v2`
+    /// Words that stand for this version and keep it from being removed, as in `production@before-upgrade`
     #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
     tags: Vec<String>,
 }

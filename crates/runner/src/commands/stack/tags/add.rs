@@ -9,11 +9,11 @@ use crate::exit::Exit;
 
 /// Give a stack, or one of its versions, a tag
 ///
-/// A tag of a version stands for it wherever a version is named, as in `production@before-v2`, and keeps it from being
+/// A tag of a version stands for it wherever a version is named, as in `production@before-upgrade`, and keeps it from being
 /// removed. It stands for one version; given to another, it moves. `undo` takes the last change back.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  sloth-runner stack tags add my-stack production\n  sloth-runner stack tags add my-stack before-v2 --version v3"
+    after_help = "Example:\n  sloth-runner stack tags add my-stack production\n  sloth-runner stack tags add my-stack before-upgrade --version v3"
 )]
 pub struct Args {
     /// Stack

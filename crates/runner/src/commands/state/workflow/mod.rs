@@ -5,6 +5,7 @@ pub mod diff;
 pub mod document;
 pub mod drift;
 pub mod export;
+pub mod import;
 pub mod list;
 pub mod outputs;
 pub mod prune;
@@ -33,6 +34,8 @@ pub enum Command {
     Drift(drift::Args),
     /// Write a workflow to a file, for `state workflow import`
     Export(export::Args),
+    /// Make a workflow of what `export` or `show -o json` wrote
+    Import(import::Args),
     /// List workflows, newest first
     List(list::Args),
     /// Show what a workflow offers to people and other stacks
@@ -64,6 +67,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Diff(args) => diff::run(app, args),
         Command::Drift(args) => drift::run(app, args),
         Command::Export(args) => export::run(app, args),
+        Command::Import(args) => import::run(app, args),
         Command::List(args) => list::run(app, args),
         Command::Outputs(args) => outputs::run(app, args),
         Command::Prune(args) => prune::run(app, args),
