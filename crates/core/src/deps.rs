@@ -66,11 +66,7 @@ impl<'a> Node<'a> {
     /// Of a record.
     #[must_use]
     pub fn of(recorded: &'a Recorded) -> Self {
-        Self {
-            address: &recorded.address,
-            depends_on: &recorded.options.depends_on,
-            spec: &recorded.spec,
-        }
+        Self { address: &recorded.address, depends_on: &recorded.options.depends_on, spec: &recorded.spec }
     }
 
     /// Addresses that its wish names.

@@ -10,7 +10,7 @@ use sloth_core::graph::TaskGraph;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
 use sloth_core::run::{RunStatus, TaskCounts};
-use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
+use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{OperationRecord, StackMatch};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::version::{VersionKind, VersionNote};

@@ -12,7 +12,7 @@ use sloth_core::id::{RunId, StackId};
 use sloth_core::machine::Machine;
 use sloth_core::run::{Run, RunStatus, TaskCounts};
 use sloth_core::sink::Signal;
-use sloth_core::stack::{Stack, StackStatus};
+use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
 use sloth_core::store::{
     CommitError, Committed, Intent, OperationRecord, Seal, StoreError, VersionAt, View, Wait,
 };

@@ -277,7 +277,10 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
             LeaseError::Held(_) | LeaseError::NotOwner { .. } => (Exit::Locked, None),
             LeaseError::Full { .. } => (
                 Exit::Locked,
-                Some("wait with `--lock-wait 60s`, or allow more with `stacks.max_concurrent_executions`".to_owned()),
+                Some(
+                    "wait with `--lock-wait 60s`, or allow more with `stacks.max_concurrent_executions`"
+                        .to_owned(),
+                ),
             ),
             LeaseError::Lost => (Exit::Conflict, Some("run it again".to_owned())),
             LeaseError::NotLocked => (Exit::NotFound, None),

@@ -716,7 +716,7 @@ impl Said<'_> {
 }
 
 /// Are as many runs going on in other stacks as the request allows?
-fn full(conn: &Connection, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Option<LeaseError>> {
+fn full(conn: Connection<'_>, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Option<LeaseError>> {
     let Some(most) = request.most else { return Ok(None) };
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases \
@@ -726,13 +726,14 @@ fn full(conn: &Connection, request: &LeaseRequest, num: i64, here: &Here) -> Out
     let mut rows = ask.query([num])?;
     let mut stacks: Vec<String> = Vec::new();
     while let Some(row) = rows.next()? {
-        let held = held(row)?;
+        let held = held(&row)?;
         if LeaseRequest::is_run(&held.operation) && !held.ended(here) {
             stacks.push(row.get(17)?);
         }
     }
     stacks.sort_unstable();
-    Ok((stacks.len() >= usize::try_from(most).unwrap_or(usize::MAX)).then_some(LeaseError::Full { most, stacks }))
+    Ok((stacks.len() >= usize::try_from(most).unwrap_or(usize::MAX))
+        .then_some(LeaseError::Full { most, stacks }))
 }
 
 /// Everything that is written down: name of the stack, lease, and whether it has ended.

@@ -1093,7 +1093,8 @@ pub fn at_most_so_many_runs_go_on_at_once(f: &Fixture) {
     let leases = f.store.leases();
     let rename = leases.acquire(&request(&stacks[3].id, "ann"), &|| false).unwrap();
     let first = leases.acquire(&run(0), &|| false).unwrap();
-    let _second = leases.acquire(&LeaseRequest { operation: "apply".to_owned(), ..run(1) }, &|| false).unwrap();
+    let _second =
+        leases.acquire(&LeaseRequest { operation: "apply".to_owned(), ..run(1) }, &|| false).unwrap();
     match leases.acquire(&run(2), &|| false) {
         Err(LeaseError::Full { most: 2, stacks }) => assert_eq!(stacks, ["a", "b"]),
         other => panic!("{other:?}"),

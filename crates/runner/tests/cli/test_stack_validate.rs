@@ -85,7 +85,10 @@ fn a_workflow_may_ask_to_be_validated() {
     env.write("round.sloth", ROUND);
     env.expect(0, &["run", "round.sloth"]);
     env.expect(0, &["run", "round.sloth"]);
-    env.write("round.sloth", &ROUND.replace("name = \"round\"", "name = \"round\", config = { validate = true }"));
+    env.write(
+        "round.sloth",
+        &ROUND.replace("name = \"round\"", "name = \"round\", config = { validate = true }"),
+    );
     let ran = env.expect(5, &["run", "round.sloth"]);
     assert!(ran.says("stack `round` has 1 error; nothing was run"), "{}", ran.text());
     let ran = env.expect(5, &["run", "round.sloth", "--validate"]);
