@@ -1091,7 +1091,8 @@ pub fn at_most_so_many_runs_go_on_at_once(f: &Fixture) {
         ..request(&stacks[at].id, &format!("bot-{at}"))
     };
     let leases = f.store.leases();
-    let rename = leases.acquire(&request(&stacks[3].id, "ann"), &|| false).unwrap();
+    let rename = LeaseRequest { operation: "rename".to_owned(), ..request(&stacks[3].id, "ann") };
+    let rename = leases.acquire(&rename, &|| false).unwrap();
     let first = leases.acquire(&run(0), &|| false).unwrap();
     let _second =
         leases.acquire(&LeaseRequest { operation: "apply".to_owned(), ..run(1) }, &|| false).unwrap();

@@ -48,8 +48,8 @@ impl Part {
     /// What the engine is asked for.
     ///
     /// # Errors
-    /// A host is not known, or the configuration is not valid.
-    pub fn request(&self, app: &App, found: &Found, planning: bool) -> Result<RunRequest, CommandError> {
+    /// A host is not known.
+    pub fn request(&self, found: &Found, planning: bool) -> Result<RunRequest, CommandError> {
         if let Some(host) = self.delegate_to.iter().find(|h| *h != LOCAL) {
             return Err(CommandError::not_found(format!("host `{host}` is not known; nothing was changed"))
                 .hint(format!("the only host so far is `{LOCAL}`")));
@@ -123,7 +123,7 @@ pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
 }
 
 fn carry_out(app: &App, found: &Found, part: &Part, validated: bool) -> Result<Exit, CommandError> {
-    let request = part.request(app, found, false)?;
+    let request = part.request(found, false)?;
     app.follow(&found.file);
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());

@@ -101,7 +101,7 @@ fn seen(key: &str, value: &str) -> String {
     );
     let number = |text: &str| text.lines().filter(|line| line.contains("\"version\"")).count().to_string();
     match key {
-        "auto_lock" => env.run(&["--config", "c.yaml", "stack", "list"]).code.to_string(),
+        "auto_lock" => env.run(&["--config", "c.yaml", "run", "w.sloth"]).code.to_string(),
         "auto_snapshot" | "snapshot_retention" => {
             for n in ["n=1", "n=2", "n=3"] {
                 env.expect(0, &["--config", "c.yaml", "run", "w.sloth", "--var", n]);
