@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use sloth_core::actor::Actor;
-use sloth_core::clock::FixedClock;
+use sloth_core::change::Reason;
+use sloth_core::clock::{Clock as _, FixedClock};
+use sloth_core::diff::Diff;
 use sloth_core::digest::Blob;
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
 use sloth_core::id::RunId;
 use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
 use sloth_core::store::{CommitError, Intent, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
@@ -1047,4 +1050,29 @@ fn a_copy_of_an_older_schema_is_verified_read_and_put_back() {
     drop(conn);
     let error = sloth_store::verify(&copy, clock as Arc<_>).unwrap_err();
     assert!(error.to_string().contains("old.db"), "{error}");
+}
+
+#[test]
+fn findings_of_long_ago_are_forgotten() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    let finding = |n: i64| Finding {
+        address: record("a", 1).address,
+        status: DriftStatus::Drifted,
+        expected: None,
+        actual: Some(n.into()),
+        diff: Diff::none(),
+        reason: Reason::External,
+        detected_at: f.clock.now(),
+        resolution: Resolution::Pending,
+    };
+    for n in 1..=103 {
+        change(&*f.store, &lease, Seal::Pending, |txn| txn.drift_put(&s.id, &[finding(n)]).unwrap()).unwrap();
+    }
+    assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), [finding(103)]);
+    let conn = Connection::open(&path).unwrap();
+    let kept: (i64, i64) = conn
+        .query_row("SELECT count(*), min(detection) FROM drift_findings", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .unwrap();
+    assert_eq!(kept, (100, 4));
 }
