@@ -114,10 +114,9 @@ fn seen(key: &str, value: &str) -> String {
             env.path(value).exists().to_string()
         }
         "lease_ttl" => {
-            env.write("asking.sloth", &asking(&env, "stack lock status asking -o json"));
-            let ran = env.expect(0, &["--config", "c.yaml", "run", "asking.sloth"]);
-            let text = ran.text();
-            life(&text[text.find("{\n").unwrap()..=text.find("\n}").unwrap() + 1], "renewed_at")
+            env.write("asking.sloth", &asking(&env, "stack lock status asking -o json > status.json"));
+            env.expect(0, &["--config", "c.yaml", "run", "asking.sloth"]);
+            life(&env.read("status.json"), "renewed_at")
         }
         "lock_timeout" => {
             env.expect(0, &["stack", "new", "w"]);
