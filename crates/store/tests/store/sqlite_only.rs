@@ -992,7 +992,8 @@ fn age(path: &Path) {
          ALTER TABLE versions DROP COLUMN removed_at; \
          ALTER TABLE resource_history DROP COLUMN sum; ALTER TABLE resource_rows DROP COLUMN sum; \
          ALTER TABLE stacks DROP COLUMN sum; ALTER TABLE state_values DROP COLUMN sum; \
-         DROP TABLE drift_ignores; DROP TABLE upstream_rows; DROP TABLE upstream_history; PRAGMA user_version = 1;",
+         DROP TABLE upstream_history; DROP TABLE upstream_rows; \
+         DROP TABLE drift_ignores; PRAGMA user_version = 1;",
     )
     .unwrap();
 }
