@@ -1,6 +1,6 @@
 //! A verb at work on one stack: lease held, records loaded, machines at hand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sloth_core::address::{Address, HostName};
@@ -26,6 +26,7 @@ use crate::failpoint;
 use crate::lease::HeldLease;
 use crate::ledger::Ledger;
 use crate::perform::Guarded;
+use crate::records::Records;
 use crate::resume::Replay;
 use crate::scope::ScopeRequest;
 
@@ -129,11 +130,7 @@ impl Session {
         if let Some(fresh) = view.stack_get(&stack.id)? {
             stack = fresh;
         }
-        ledger.records = view
-            .resource_list(&stack.id, VersionAt::Head)?
-            .into_iter()
-            .map(|r| (r.address.clone(), Arc::new(r)))
-            .collect::<HashMap<_, _>>();
+        ledger.records = Records::load(&*view, &stack.id, ctx.store.location())?;
         ledger.outputs =
             view.output_list(&stack.id, VersionAt::Head)?.into_iter().map(|o| (o.name.clone(), o)).collect();
         ledger.outputs_before = ledger.outputs.clone();

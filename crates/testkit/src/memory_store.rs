@@ -20,6 +20,7 @@ use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::past::Past;
 use sloth_core::recorded::{Recorded, RecordedText};
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::retention::{Collected, digests_in};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
@@ -523,7 +524,8 @@ impl ReadResources for Session<'_> {
 }
 
 impl WriteResources for Session<'_> {
-    fn resource_put(&mut self, recorded: &Recorded) -> Result<()> {
+    fn resource_put_body(&mut self, body: &RecordedBody) -> Result<()> {
+        let recorded = body.record().map_err(|e| StoreError::Conflict(e.to_string()))?;
         let entry = self.target()?;
         let name = recorded.address.to_string();
         let digest = recorded.digest();
@@ -532,7 +534,7 @@ impl WriteResources for Session<'_> {
         }
         // What is put back to what it was at the head has not changed.
         let before = entry.sealed().resources.get(&name).filter(|old| old.digest() == digest).cloned();
-        entry.newest.resources.insert(name, before.unwrap_or_else(|| recorded.clone()));
+        entry.newest.resources.insert(name, before.unwrap_or(recorded));
         Ok(())
     }
     fn resource_remove(&mut self, address: &Address) -> Result<bool> {
