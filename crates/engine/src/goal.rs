@@ -328,9 +328,7 @@ fn snapshot_of(session: &Session, version: Version) -> Result<(Vec<Recorded>, Ve
 }
 
 fn in_order(records: &[Recorded], reverse: bool) -> Vec<&Recorded> {
-    let items: Vec<(&Address, &[String])> =
-        records.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
-    let mut order = creation_order(&items);
+    let mut order = creation_order(records.iter());
     if reverse {
         order.reverse();
     }

@@ -11,7 +11,7 @@ use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
 use sloth_core::recorded_body::RecordedBody;
 use sloth_core::run::{RunStatus, TaskCounts};
-use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
+use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{OperationRecord, StackMatch};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::version::{VersionKind, VersionNote};
@@ -24,7 +24,7 @@ use crate::order::creation_order;
 use crate::perform::{Guarded, digest_of};
 use crate::report::{RecoveredStep, RunReport, UndoStep};
 use crate::scope::ScopeRequest;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::stacks;
 
 pub use crate::resume::{Decision, OpenStepInfo, open_steps, settle_step};
@@ -110,7 +110,9 @@ fn drive(
     let (mut session, recovered) = if request.planning {
         (Session::plan(ctx, stack, "plan")?, Vec::new())
     } else {
-        Session::begin(ctx, &stack, operation, Some(&workflow.digest))?
+        // A saved plan may be refused, and then nothing of it is kept.
+        let program = session::Program { workflow: &workflow, tells: saved.is_none() };
+        Session::begin(ctx, &stack, operation, Some(program))?
     };
     session.brief = request.brief;
     let base = session.stack().head;
@@ -326,9 +328,7 @@ fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Ad
         }
     }
     gone.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.address.cmp(&b.address)));
-    let items: Vec<(&Address, &[String])> =
-        gone.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
-    let order = creation_order(&items);
+    let order = creation_order(gone.iter().map(|recorded| &**recorded));
     let mut left = Vec::new();
     for at in order.into_iter().rev() {
         let recorded = &gone[at];
@@ -474,11 +474,8 @@ fn close(
     report.needs_person = stuck || recovered.iter().any(|r| r.verdict == "unknown");
     report.recovered = recovered;
     let mut stack = session.stack();
-    stack.workflow_file = Some(workflow.file.clone());
+    session::remember(&mut stack, workflow);
     stack.configuration = to_value(&workflow.config).as_object().cloned().unwrap_or_default();
-    for (key, value) in workflow.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS) {
-        stack.metadata.insert(key.clone(), value.clone());
-    }
     if !workflow.version.is_empty() {
         stack.version_label.clone_from(&workflow.version);
     }

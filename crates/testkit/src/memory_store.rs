@@ -1103,10 +1103,21 @@ impl MemoryStore {
         &self,
         request: &LeaseRequest,
         ticket: Option<u64>,
-    ) -> std::result::Result<std::result::Result<Lease, Box<LeaseInfo>>, LeaseError> {
+    ) -> std::result::Result<std::result::Result<Lease, LeaseError>, LeaseError> {
         let clock = Arc::clone(&self.shared.clock);
         let (now, boot) = (clock.now(), clock.boottime());
         self.change(|world| {
+            let runs = |entry: &&StackEntry| {
+                entry.stack.id != request.stack
+                    && entry.leases.iter().any(|h| {
+                        h.info.kind == LeaseKind::Process
+                            && LeaseRequest::is_run(&h.info.operation)
+                            && h.expires_boot > boot
+                    })
+            };
+            let mut running: Vec<String> =
+                world.stacks.values().filter(runs).map(|entry| entry.stack.name.clone()).collect();
+            running.sort_unstable();
             let Some(entry) = world.stacks.get_mut(&request.stack) else {
                 return Err(LeaseError::Store(unknown(&request.stack)));
             };
@@ -1117,7 +1128,7 @@ impl MemoryStore {
                 && person.as_ref().is_some_and(|p| request.presents.as_ref() == Some(&p.info.id));
             let in_the_way = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process || !rides);
             if let Some(held) = in_the_way {
-                return Ok(Err(Box::new(LeaseInfo { queue, ..held.info.clone() })));
+                return Ok(Err(LeaseError::Held(Box::new(LeaseInfo { queue, ..held.info.clone() }))));
             }
             let first = entry.waiters.iter().find(|(number, _, presents)| {
                 ticket.is_none_or(|mine| *number < mine)
@@ -1141,7 +1152,12 @@ impl MemoryStore {
             if let Some((_, name, _)) = first {
                 info.locked_by.clone_from(name);
                 info.queue = queue;
-                return Ok(Err(Box::new(info)));
+                return Ok(Err(LeaseError::Held(Box::new(info))));
+            }
+            if let Some(most) = request.most
+                && running.len() >= usize::try_from(most).unwrap_or(usize::MAX)
+            {
+                return Ok(Err(LeaseError::Full { most, stacks: running }));
             }
             entry.fence += 1;
             entry.waiters.retain(|(number, ..)| Some(*number) != ticket);
@@ -1204,12 +1220,12 @@ impl Leases for MemoryStore {
         request: &LeaseRequest,
         cancelled: &dyn Fn() -> bool,
     ) -> std::result::Result<Lease, LeaseError> {
-        let mut info = match self.try_take(request, None)? {
+        let mut why = match self.try_take(request, None)? {
             Ok(lease) => return Ok(lease),
-            Err(info) => info,
+            Err(why) => why,
         };
         if request.wait.is_zero() || cancelled() {
-            return Err(LeaseError::Held(info));
+            return Err(why);
         }
         let ticket = self.change(|world| {
             world.tickets += 1;
@@ -1223,7 +1239,7 @@ impl Leases for MemoryStore {
         loop {
             match self.try_take(request, Some(ticket))? {
                 Ok(lease) => return Ok(lease),
-                Err(now) => info = now,
+                Err(now) => why = now,
             }
             if Instant::now() >= end || cancelled() {
                 self.change(|world| {
@@ -1231,7 +1247,7 @@ impl Leases for MemoryStore {
                         entry.waiters.retain(|(number, ..)| *number != ticket);
                     }
                 })?;
-                return Err(LeaseError::Held(info));
+                return Err(why);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
