@@ -38,6 +38,7 @@ pub mod output;
 pub mod past;
 pub mod plan;
 pub mod recorded;
+pub mod recorded_body;
 pub mod retention;
 pub mod run;
 pub mod sink;

@@ -33,6 +33,7 @@ mod handwritten;
 mod ledger;
 mod order;
 mod perform;
+mod records;
 mod resume;
 mod rewind;
 mod scope_body;

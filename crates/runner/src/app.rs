@@ -270,6 +270,7 @@ impl App {
             arguments: self.arguments.clone(),
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
+            most_runs: config.max_concurrent_executions,
             presents,
             lease_ttl: config.lease_ttl,
             retention: config.snapshot_retention,

@@ -32,7 +32,7 @@ pub struct Config {
     pub lease_ttl: Duration,
     /// `stacks.lock_timeout`: life of a lock taken by a person.
     pub lock_timeout: Duration,
-    /// `stacks.max_concurrent_executions`: most tasks of one run at a time.
+    /// `stacks.max_concurrent_executions`: most runs in one database at a time.
     pub max_concurrent_executions: Option<u32>,
     /// `stacks.snapshot_retention`: after a change, versions that are older are removed.
     pub snapshot_retention: Option<Duration>,
@@ -160,7 +160,7 @@ pub const KEYS: [Key; 10] = [
     key(
         "stacks.max_concurrent_executions",
         |c| Value::from(c.max_concurrent_executions),
-        "A whole number from 1 on: most tasks of one run at a time, whatever the workflow or `--parallel` say [default: no limit]",
+        "A whole number from 1 on: most runs in one database at a time; another one is refused, or waits as `--lock-wait` says [default: no limit]",
     ),
     key(
         "stacks.snapshot_retention",

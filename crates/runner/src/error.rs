@@ -9,7 +9,7 @@ use sloth_lua::LoadError;
 
 use crate::exit::Exit;
 use crate::out::Out;
-use crate::out::escape;
+use crate::out::{escape, words};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -200,6 +200,11 @@ fn lease_message(error: &LeaseError, stack: Option<&str>) -> String {
                 info.locked_by
             )
         }
+        LeaseError::Full { most, stacks } => {
+            let list = stacks.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
+            let going = words::count(stacks.len() as u64, "run");
+            format!("{going} of at most {most} at once are going on, in {list}; {name} was not run")
+        }
         LeaseError::Lost => format!("the lease on {name} was lost; what was done until then is recorded"),
         LeaseError::Store(error) => error.to_string(),
     }
@@ -277,6 +282,13 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::Commit(_) => (Exit::Conflict, Some("run it again".to_owned())),
         EngineError::Lease(error) => match error {
             LeaseError::Held(_) | LeaseError::NotOwner { .. } => (Exit::Locked, None),
+            LeaseError::Full { .. } => (
+                Exit::Locked,
+                Some(
+                    "wait with `--lock-wait 60s`, or allow more with `stacks.max_concurrent_executions`"
+                        .to_owned(),
+                ),
+            ),
             LeaseError::Lost => (Exit::Conflict, Some("run it again".to_owned())),
             LeaseError::NotLocked => (Exit::NotFound, None),
             LeaseError::Store(error) => judge_store(error),

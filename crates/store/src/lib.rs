@@ -9,7 +9,6 @@
 
 mod backup;
 mod blobs;
-mod body;
 mod check;
 mod connection;
 mod drift;

@@ -21,6 +21,7 @@ use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::past::Past;
 use sloth_core::recorded::{Recorded, RecordedText};
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::retention::{Collected, digests_in};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
@@ -545,7 +546,8 @@ impl ReadResources for Session<'_> {
 }
 
 impl WriteResources for Session<'_> {
-    fn resource_put(&mut self, recorded: &Recorded) -> Result<()> {
+    fn resource_put_body(&mut self, body: &RecordedBody) -> Result<()> {
+        let recorded = body.record().map_err(|e| StoreError::Conflict(e.to_string()))?;
         let entry = self.target()?;
         let name = recorded.address.to_string();
         let digest = recorded.digest();
@@ -554,7 +556,7 @@ impl WriteResources for Session<'_> {
         }
         // What is put back to what it was at the head has not changed.
         let before = entry.sealed().resources.get(&name).filter(|old| old.digest() == digest).cloned();
-        entry.newest.resources.insert(name, before.unwrap_or_else(|| recorded.clone()));
+        entry.newest.resources.insert(name, before.unwrap_or(recorded));
         Ok(())
     }
     fn resource_remove(&mut self, address: &Address) -> Result<bool> {
@@ -1287,10 +1289,21 @@ impl MemoryStore {
         &self,
         request: &LeaseRequest,
         ticket: Option<u64>,
-    ) -> std::result::Result<std::result::Result<Lease, Box<LeaseInfo>>, LeaseError> {
+    ) -> std::result::Result<std::result::Result<Lease, LeaseError>, LeaseError> {
         let clock = Arc::clone(&self.shared.clock);
         let (now, boot) = (clock.now(), clock.boottime());
         self.change(|world| {
+            let runs = |entry: &&StackEntry| {
+                entry.stack.id != request.stack
+                    && entry.leases.iter().any(|h| {
+                        h.info.kind == LeaseKind::Process
+                            && LeaseRequest::is_run(&h.info.operation)
+                            && h.expires_boot > boot
+                    })
+            };
+            let mut running: Vec<String> =
+                world.stacks.values().filter(runs).map(|entry| entry.stack.name.clone()).collect();
+            running.sort_unstable();
             let Some(entry) = world.stacks.get_mut(&request.stack) else {
                 return Err(LeaseError::Store(unknown(&request.stack)));
             };
@@ -1321,7 +1334,7 @@ impl MemoryStore {
                 && person.as_ref().is_some_and(|p| request.presents.as_ref() == Some(&p.info.id));
             let in_the_way = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process || !rides);
             if let Some(held) = in_the_way {
-                return Ok(Err(Box::new(LeaseInfo { queue, ..held.info.clone() })));
+                return Ok(Err(LeaseError::Held(Box::new(LeaseInfo { queue, ..held.info.clone() }))));
             }
             let first = entry.waiters.iter().find(|(number, _, presents)| {
                 ticket.is_none_or(|mine| *number < mine)
@@ -1345,7 +1358,12 @@ impl MemoryStore {
             if let Some((_, name, _)) = first {
                 info.locked_by.clone_from(name);
                 info.queue = queue;
-                return Ok(Err(Box::new(info)));
+                return Ok(Err(LeaseError::Held(Box::new(info))));
+            }
+            if let Some(most) = request.most
+                && running.len() >= usize::try_from(most).unwrap_or(usize::MAX)
+            {
+                return Ok(Err(LeaseError::Full { most, stacks: running }));
             }
             entry.fence += 1;
             entry.waiters.retain(|(number, ..)| Some(*number) != ticket);
@@ -1409,12 +1427,12 @@ impl Leases for MemoryStore {
         request: &LeaseRequest,
         cancelled: &dyn Fn() -> bool,
     ) -> std::result::Result<Lease, LeaseError> {
-        let mut info = match self.try_take(request, None)? {
+        let mut why = match self.try_take(request, None)? {
             Ok(lease) => return Ok(lease),
-            Err(info) => info,
+            Err(why) => why,
         };
         if request.wait.is_zero() || cancelled() {
-            return Err(LeaseError::Held(info));
+            return Err(why);
         }
         let ticket = self.change(|world| {
             world.tickets += 1;
@@ -1428,7 +1446,7 @@ impl Leases for MemoryStore {
         loop {
             match self.try_take(request, Some(ticket))? {
                 Ok(lease) => return Ok(lease),
-                Err(now) => info = now,
+                Err(now) => why = now,
             }
             if Instant::now() >= end || cancelled() {
                 self.change(|world| {
@@ -1436,7 +1454,7 @@ impl Leases for MemoryStore {
                         entry.waiters.retain(|(number, ..)| *number != ticket);
                     }
                 })?;
-                return Err(LeaseError::Held(info));
+                return Err(why);
             }
             std::thread::sleep(Duration::from_millis(1));
         }

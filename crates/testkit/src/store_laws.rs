@@ -85,6 +85,7 @@ macro_rules! store_laws {
             an_ended_lease_nobody_took_still_commits
             an_expired_lock_of_a_person_is_gone
             an_old_holder_is_fenced_after_a_take_over
+            at_most_so_many_runs_go_on_at_once
             contents_that_nothing_names_are_collected
             drift_is_resolved_by_a_clean_look
             drift_that_is_ignored_is_listed_until_its_end
@@ -167,6 +168,7 @@ pub fn request(stack: &StackId, name: &str) -> LeaseRequest {
         ttl: Duration::from_secs(30),
         presents: None,
         wait: Duration::ZERO,
+        most: None,
     }
 }
 
@@ -1072,6 +1074,50 @@ pub fn outputs_have_a_history(f: &Fixture) {
     assert_eq!(at(3), [out("a", 2)]);
     assert_eq!(view.output_list(&s.id, VersionAt::Head).unwrap(), at(3));
     assert_eq!(view.version_snapshot(&s.id, Version(2)).unwrap().unwrap().outputs, at(2));
+}
+
+/// The limit counts runs in force and nothing else; a waiter is let in when one ends.
+pub fn at_most_so_many_runs_go_on_at_once(f: &Fixture) {
+    let stacks: Vec<Stack> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|name| {
+            let stack = stack(f, name);
+            let mut txn = f.store.begin(no_stack()).unwrap();
+            txn.stack_insert(&stack).unwrap();
+            txn.commit(Seal::Pending).unwrap();
+            stack
+        })
+        .collect();
+    let run = |at: usize| LeaseRequest {
+        operation: "run".to_owned(),
+        most: Some(2),
+        ..request(&stacks[at].id, &format!("bot-{at}"))
+    };
+    let leases = f.store.leases();
+    let rename = LeaseRequest { operation: "rename".to_owned(), ..request(&stacks[3].id, "ann") };
+    let rename = leases.acquire(&rename, &|| false).unwrap();
+    let first = leases.acquire(&run(0), &|| false).unwrap();
+    let _second =
+        leases.acquire(&LeaseRequest { operation: "apply".to_owned(), ..run(1) }, &|| false).unwrap();
+    match leases.acquire(&run(2), &|| false) {
+        Err(LeaseError::Full { most: 2, stacks }) => assert_eq!(stacks, ["a", "b"]),
+        other => panic!("{other:?}"),
+    }
+    let short = LeaseRequest { wait: Duration::from_millis(20), ..run(2) };
+    assert!(matches!(leases.acquire(&short, &|| false), Err(LeaseError::Full { .. })));
+    // Neither other work nor a run without a limit is kept out.
+    leases.release(&rename).unwrap();
+    let unlimited = leases.acquire(&LeaseRequest { most: None, ..run(3) }, &|| false).unwrap();
+    leases.release(&unlimited).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let patient = LeaseRequest { wait: Duration::from_secs(20), ..run(2) };
+            leases.acquire(&patient, &|| false).map(|_| ())
+        });
+        leases.release(&first).unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(matches!(leases.acquire(&run(0), &|| false), Err(LeaseError::Full { .. })));
 }
 
 /// What a stack needs of others is a part of its versions; what is pending is not told of others' stacks.
