@@ -1,6 +1,7 @@
 #![doc = include_str!("../../../docs/en/api-reference.md")]
 
 mod clock;
+mod courier;
 mod error;
 pub mod git;
 mod person;
@@ -9,6 +10,7 @@ mod sloth;
 mod stack;
 
 pub use clock::SystemClock;
+pub use courier::{HostCourier, INSIDE};
 pub use error::Error;
 pub use person::actor;
 pub use program::{Loaded, load, remembered};

@@ -21,7 +21,9 @@ impl HostName {
     /// The controller itself.
     #[must_use]
     pub fn local() -> Self {
-        Self(Arc::from(LOCAL))
+        // There are as many of them as resources.
+        static NAME: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from(LOCAL));
+        Self(Arc::clone(&NAME))
     }
     /// Is it the controller itself?
     #[must_use]

@@ -1,13 +1,15 @@
 //! What recorded resources need of each other: edges, circles with their path, order, and what may run in parallel.
 //!
-//! A resource needs what its `depends_on` names, the nearest managed directory above its path, and, when it lives inside
-//! a file (`line:/etc/hosts#key`), that file. Everything here takes time near to linear in resources and edges, except
+//! A resource needs what its `depends_on` names, the nearest managed directory above its path, when it lives inside a file
+//! (`line:/etc/hosts#key`) that file, and what its wish names as [`LINKS`] says. Everything here takes time near to linear in resources and edges, except
 //! [`Dependencies::circles`] in a stack that is full of circles.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::address::Address;
+use crate::recorded::Recorded;
+use crate::value::Value;
 
 /// How an edge is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -15,7 +17,7 @@ use crate::address::Address;
 pub enum Kind {
     /// Named in `depends_on`.
     Explicit,
-    /// Seen in the paths.
+    /// Seen in the paths, or in what the wish names.
     Inferred,
 }
 
@@ -27,6 +29,56 @@ impl Kind {
             Self::Explicit => "explicit",
             Self::Inferred => "inferred",
         }
+    }
+}
+
+/// A field of a wish that names another resource on the same host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Type of the resource whose wish it is.
+    pub kind: &'static str,
+    /// Field with a name, or with a list of names.
+    pub field: &'static str,
+    /// Type of the resources that are named.
+    pub to: &'static str,
+}
+
+/// What the wishes of each type name, by type and field. A new type adds its lines here.
+pub const LINKS: &[Link] = &[
+    Link { kind: "file", field: "group", to: "group" },
+    Link { kind: "file", field: "owner", to: "user" },
+    Link { kind: "user", field: "group", to: "group" },
+    Link { kind: "user", field: "groups", to: "group" },
+];
+
+/// A resource as far as dependencies go.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// Which.
+    pub address: &'a Address,
+    /// What it says it needs.
+    pub depends_on: &'a [String],
+    /// Its wish.
+    pub spec: &'a Value,
+}
+
+impl<'a> Node<'a> {
+    /// Of a record.
+    #[must_use]
+    pub fn of(recorded: &'a Recorded) -> Self {
+        Self { address: &recorded.address, depends_on: &recorded.options.depends_on, spec: &recorded.spec }
+    }
+
+    /// Addresses that its wish names.
+    fn linked(&self) -> impl Iterator<Item = Address> + '_ {
+        LINKS.iter().filter(|link| link.kind == self.address.kind()).flat_map(|link| {
+            let names: Vec<&str> = match self.spec.get(link.field) {
+                Some(Value::String(name)) => vec![name],
+                Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            };
+            names.into_iter().map(|name| Address::new(self.address.host().clone(), link.to, name))
+        })
     }
 }
 
@@ -62,17 +114,17 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Finds the edges among resources, given with the names in their `depends_on`. An edge that is both named and seen
-    /// counts as named.
+    /// Finds the edges among resources. An edge that is both named and seen counts as named; what a wish names is no edge
+    /// when the other end says that it is the other way round.
     #[must_use]
-    pub fn build(items: &[(&Address, &[String])]) -> Self {
+    pub fn build(items: &[Node<'_>]) -> Self {
         let index: HashMap<String, usize> =
-            items.iter().enumerate().map(|(at, (address, _))| (address.to_string(), at)).collect();
+            items.iter().enumerate().map(|(at, node)| (node.address.to_string(), at)).collect();
         let paths: HashMap<(&str, &str), usize> = items
             .iter()
             .enumerate()
-            .filter(|(_, (address, _))| address.kind() == "file")
-            .map(|(at, (address, _))| ((address.host().as_str(), address.id()), at))
+            .filter(|(_, node)| node.address.kind() == "file")
+            .map(|(at, node)| ((node.address.host().as_str(), node.address.id()), at))
             .collect();
         let mut found = Self {
             needs: vec![Vec::new(); items.len()],
@@ -80,11 +132,11 @@ impl Dependencies {
             missing: Vec::new(),
             own: BTreeSet::new(),
         };
-        for (at, (address, depends_on)) in items.iter().enumerate() {
+        for (at, node) in items.iter().enumerate() {
             let mut seen = BTreeSet::new();
             let mut unknown = BTreeSet::new();
             let mut edges = Vec::new();
-            for name in *depends_on {
+            for name in node.depends_on {
                 match index.get(name) {
                     Some(&to) => edges.push(Edge { to, kind: Kind::Explicit }),
                     None if unknown.insert(name) => {
@@ -93,7 +145,15 @@ impl Dependencies {
                     None => {}
                 }
             }
-            edges.extend(container(address, &paths).map(|to| Edge { to, kind: Kind::Inferred }));
+            edges.extend(container(node.address, &paths).map(|to| Edge { to, kind: Kind::Inferred }));
+            let mut own_name = None;
+            for address in node.linked() {
+                let Some(&to) = index.get(&address.to_string()).filter(|to| **to != at) else { continue };
+                let own_name = own_name.get_or_insert_with(|| node.address.to_string());
+                if !items[to].depends_on.contains(own_name) {
+                    edges.push(Edge { to, kind: Kind::Inferred });
+                }
+            }
             for edge in edges {
                 if edge.to == at {
                     found.own.insert(at);
@@ -406,8 +466,47 @@ mod tests {
     }
 
     fn of(owned: &[(Address, Vec<String>)]) -> Dependencies {
-        let items: Vec<(&Address, &[String])> = owned.iter().map(|(a, d)| (a, d.as_slice())).collect();
+        let items: Vec<Node<'_>> = owned
+            .iter()
+            .map(|(address, depends_on)| Node { address, depends_on, spec: &Value::Null })
+            .collect();
         Dependencies::build(&items)
+    }
+
+    #[test]
+    fn parents_and_named_dependencies_come_first_and_a_circle_does_not_hang() {
+        let found = graph(&[
+            ("thing:d", &["line:/srv/a/x#k"]),
+            ("line:/srv/a/x#k", &[]),
+            ("file:/srv/a/x", &[]),
+            ("file:/srv", &[]),
+        ]);
+        assert_eq!(found.creation_order(), [3, 2, 1, 0]);
+        assert_eq!(graph(&[("thing:a", &["thing:b"]), ("thing:b", &["thing:a"])]).creation_order().len(), 2);
+    }
+
+    #[test]
+    fn what_a_wish_names_is_needed() {
+        let of = |text: &str| text.parse::<Address>().unwrap();
+        let owned: Vec<(Address, Vec<String>, Value)> = vec![
+            (of("file:/srv/app"), vec![], serde_json::json!({ "owner": "deploy", "group": "web" })),
+            (of("user:deploy"), vec![], serde_json::json!({ "group": "web", "groups": ["docker", "gone"] })),
+            (of("group:web"), vec![], Value::Null),
+            (of("group:docker"), vec!["user:deploy".to_owned()], Value::Null),
+            (of("web1/user:deploy"), vec![], Value::Null),
+            (of("file:/root"), vec![], serde_json::json!({ "owner": "root", "group": 0 })),
+            // A hand-made type may use the same words for something else.
+            (of("app:shop"), vec![], serde_json::json!({ "owner": "deploy" })),
+        ];
+        let items: Vec<Node<'_>> =
+            owned.iter().map(|(address, depends_on, spec)| Node { address, depends_on, spec }).collect();
+        let found = Dependencies::build(&items);
+        let inferred = |to| Edge { to, kind: Kind::Inferred };
+        assert_eq!(found.needs(0), [inferred(2), inferred(1)]);
+        assert_eq!(found.needs(1), [inferred(2)], "the docker group says that it needs the user");
+        assert!(found.needs(5).is_empty() && found.needs(6).is_empty());
+        assert!(found.missing().is_empty() && found.circles().is_empty());
+        assert_eq!(found.creation_order(), [2, 1, 0, 3, 4, 5, 6]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Events: what happened, for terminals, hooks and history.
 
+use std::borrow::Cow;
+
 use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::id::RunId;
@@ -36,8 +38,12 @@ event_types! {
     DriftDetected = "drift.detected",
     /// Live resources were brought back to the record
     DriftFixed = "drift.fixed",
+    /// A hook failed for the last time and was given up
+    HookFailed = "hook.failed",
     /// A lease was granted to a person
     LockAcquired = "lock.acquired",
+    /// A lease ended without being given back
+    LockExpired = "lock.expired",
     /// A lease was taken from its holder
     LockForceReleased = "lock.force_released",
     /// A lease was given back by its owner
@@ -85,12 +91,18 @@ event_types! {
 }
 
 impl EventType {
-    /// The reverse of [`EventType::as_str`].
+    /// The reverse of [`EventType::as_str`]; `custom.NAME` is custom, too.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with(CUSTOM) {
+            return Some(Self::Custom);
+        }
         Self::ALL.iter().copied().find(|t| t.as_str() == text)
     }
 }
+
+/// What the types of events begin with that user code sends.
+pub const CUSTOM: &str = "custom.";
 
 /// How much it matters.
 #[derive(
@@ -145,6 +157,17 @@ pub struct Event {
     pub payload: Value,
 }
 
+impl Event {
+    /// The type as people write it. What user code sends carries its name: `custom.NAME`.
+    #[must_use]
+    pub fn type_name(&self) -> Cow<'static, str> {
+        match (self.kind, self.payload.get("name").and_then(Value::as_str)) {
+            (EventType::Custom, Some(name)) => format!("{CUSTOM}{name}").into(),
+            (kind, _) => kind.as_str().into(),
+        }
+    }
+}
+
 /// An event as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredEvent {
@@ -154,6 +177,16 @@ pub struct StoredEvent {
     pub id: crate::id::EventId,
     /// Name of the stack.
     pub stack: Option<String>,
+    /// Who did it; `None` when that was not kept.
+    pub actor: Option<String>,
     /// The event.
     pub event: Event,
+}
+
+impl StoredEvent {
+    /// Where it comes from: the task that caused it, or this program.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.event.task.as_deref().unwrap_or("sloth-runner")
+    }
 }

@@ -54,6 +54,20 @@ pub struct LeaseRequest {
     pub presents: Option<LockId>,
     /// How long to queue behind others; zero fails at once.
     pub wait: Duration,
+    /// Most leases for the same kind of work ([`LeaseRequest::is_run`]) that may be in force in the whole store, this one
+    /// included. Counted in the transaction that grants it, so what a dead process held does not count.
+    pub most: Option<u32>,
+}
+
+impl LeaseRequest {
+    /// Operations that count as runs.
+    pub const RUNS: [&'static str; 2] = ["apply", "run"];
+
+    /// Is it for carrying out a workflow?
+    #[must_use]
+    pub fn is_run(operation: &str) -> bool {
+        Self::RUNS.contains(&operation)
+    }
 }
 
 /// A lease that was granted. Holding the value is not holding the lease: the store decides at every write.
@@ -108,6 +122,14 @@ pub enum LeaseError {
     /// Somebody else holds it.
     #[error("the stack is locked by `{}` since {}", .0.locked_by, .0.locked_at.local())]
     Held(Box<LeaseInfo>),
+    /// As many runs as are allowed are going on already.
+    #[error("{} of at most {most} runs are going on already", stacks.len())]
+    Full {
+        /// How many are allowed.
+        most: u32,
+        /// Stacks they are going on in, by name.
+        stacks: Vec<String>,
+    },
     /// It is not ours any more: it ended, or somebody forced it.
     #[error("the lease was lost")]
     Lost,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::address::{Address, HostName};
-use crate::deps::Dependencies;
+use crate::address::HostName;
+use crate::deps::{Dependencies, Node};
 use crate::lease::{LeaseInfo, LeaseKind};
 use crate::recorded::{Condition, Recorded};
 use crate::stack::{Stack, StackStatus, check_name};
@@ -153,8 +153,7 @@ pub fn workflow_name(stack: &Stack, file: &str, workflow: &str) -> Option<Findin
 /// Circles, and dependencies on what the stack does not hold.
 #[must_use]
 pub fn dependencies(records: &[Recorded]) -> Vec<Finding> {
-    let items: Vec<(&Address, &[String])> =
-        records.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
+    let items: Vec<Node<'_>> = records.iter().map(Node::of).collect();
     let graph = Dependencies::build(&items);
     let name = |at: usize| records[at].address.to_string();
     let circles = graph.circles().into_iter().map(|circle| {

@@ -62,6 +62,8 @@ pub struct Context {
     pub stop: Stop,
     /// How long to queue for a lease.
     pub lock_wait: Duration,
+    /// Most runs that may go on in the whole store at once.
+    pub most_runs: Option<u32>,
     /// A person's lock the caller owns.
     pub presents: Option<LockId>,
     /// Life of a program's lease without renewal.
@@ -90,6 +92,7 @@ impl Context {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             stop: Stop::new(),
             lock_wait: Duration::ZERO,
+            most_runs: None,
             presents: None,
             lease_ttl: Self::LEASE_TTL,
             retention: None,

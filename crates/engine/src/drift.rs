@@ -12,8 +12,9 @@ use sloth_core::lease::LeaseError;
 use sloth_core::machine::{Machine, Sight};
 use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::recorded::{Condition, Recorded};
+use sloth_core::recorded_body::{BadRecord, RecordedBody};
 use sloth_core::stack::Stack;
-use sloth_core::store::{Seal, VersionAt, Wait};
+use sloth_core::store::{Seal, StoreError, VersionAt, Wait};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -60,28 +61,25 @@ fn is_open(finding: &Finding, status: DriftStatus) -> bool {
 /// # Errors
 /// There is no such stack, or the store failed.
 pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
-    let (stack, mut records, ignored, reported) = {
+    let (stack, bodies, ignored) = {
         let view = ctx.store.view()?;
         let stack = crate::stacks::find(&*view, stack)?;
-        let records = view.resource_list(&stack.id, VersionAt::Head)?;
+        let mut bodies = Vec::new();
+        view.resource_bodies(&stack.id, VersionAt::Head, &mut |body| bodies.push(body))?;
         let ignored = Ignored::of(&*view, &stack.id)?;
-        let by_hand = records.iter().any(Recorded::is_registered);
-        let reported = if by_hand { view.drift_latest(&stack.id)? } else { Vec::new() };
-        let reported: BTreeMap<_, _> = reported.into_iter().map(|f| (f.address.clone(), f)).collect();
-        (stack, records, ignored, reported)
+        (stack, bodies, ignored)
     };
-    for recorded in &mut records {
-        if let Some(narrowed) = ignored.narrowed(ctx, recorded) {
-            *recorded = narrowed;
-        }
-    }
     let detected_at = ctx.clock.now();
-    let mut findings = findings(ctx, &records);
-    for (finding, recorded) in findings.iter_mut().zip(&records) {
+    let bodies: Vec<&RecordedBody> = bodies.iter().collect();
+    let mut findings = findings(ctx, &bodies, &|recorded| ignored.narrowed(ctx, recorded))?;
+    let by_hand = findings.iter().any(|f| f.status == DriftStatus::NotCheckable);
+    let reported = if by_hand { ctx.store.view()?.drift_latest(&stack.id)? } else { Vec::new() };
+    let reported: BTreeMap<_, _> = reported.into_iter().map(|f| (f.address.clone(), f)).collect();
+    for (finding, body) in findings.iter_mut().zip(&bodies) {
         // Nobody can be asked about it here, so what was reported of it is all that is known.
         if finding.status == DriftStatus::NotCheckable
             && let Some(reported) = reported.get(&finding.address)
-            && crate::by_hand::stands(reported, recorded)
+            && crate::by_hand::stands(reported, &opened(ctx, body)?)
         {
             *finding = reported.clone();
         }
@@ -95,79 +93,109 @@ pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
     Ok(report)
 }
 
-/// One finding per record.
-pub(crate) fn findings(ctx: &Context, records: &[Recorded]) -> Vec<Finding> {
+fn opened(ctx: &Context, body: &RecordedBody) -> Result<Recorded, EngineError> {
+    let damaged = |error: BadRecord| StoreError::Damaged {
+        location: ctx.store.location(),
+        what: format!("the record of `{}`: {error}", body.address()),
+    };
+    Ok(body.record().map_err(damaged)?)
+}
+
+/// One finding per record. `narrowed` says which attributes of a record are looked at, if not all.
+///
+/// # Errors
+/// A record is damaged.
+pub(crate) fn findings(
+    ctx: &Context,
+    bodies: &[&RecordedBody],
+    narrowed: &(dyn Fn(&Recorded) -> Option<Recorded> + Sync),
+) -> Result<Vec<Finding>, EngineError> {
     let at = ctx.clock.now();
-    let mut found: Vec<Option<Finding>> = records.iter().map(|_| None).collect();
+    let mut found: Vec<Option<Finding>> = bodies.iter().map(|_| None).collect();
     let mut by_host: BTreeMap<&HostName, Vec<usize>> = BTreeMap::new();
-    for (index, recorded) in records.iter().enumerate() {
-        if recorded.is_registered() || recorded.spec.get(FUNCTIONS).is_some() {
-            found[index] = Some(finding(recorded, None, at));
-        } else {
-            by_host.entry(recorded.address.host()).or_default().push(index);
-        }
+    for (index, body) in bodies.iter().enumerate() {
+        by_host.entry(body.address().host()).or_default().push(index);
     }
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
+    let look = |machine: Option<&dyn Machine>, host: &HostName, batch: &[usize]| -> Result<_, EngineError> {
+        let open = |index: &usize| -> Result<_, EngineError> {
+            let recorded = opened(ctx, bodies[*index])?;
+            Ok(narrowed(&recorded).unwrap_or(recorded))
+        };
+        let records = batch.iter().map(open).collect::<Result<Vec<Recorded>, _>>()?;
+        Ok(match machine {
+            Some(machine) => look_at(machine, &records, at),
+            None => cannot(&records, &format!("host `{host}` is not known"), at),
+        })
+    };
+    let answers: Vec<Result<Vec<(usize, Finding)>, EngineError>> = std::thread::scope(|scope| {
         let mut jobs = Vec::new();
         for (host, indices) in by_host {
             let machine = ctx.machine(host).map(AsRef::as_ref);
             let chunk =
                 if indices.len() < PARALLEL_FROM { indices.len() } else { indices.len().div_ceil(threads) };
             for part in indices.chunks(chunk.max(1)) {
-                let part = part.to_vec();
+                let (part, look) = (part.to_vec(), &look);
                 jobs.push(scope.spawn(move || {
-                    let look = |batch: &[usize]| match machine {
-                        Some(machine) => look_at(machine, records, batch, at),
-                        None => cannot(records, batch, &format!("host `{host}` is not known"), at),
-                    };
-                    let found: Vec<Finding> = part.chunks(BATCH).flat_map(look).collect();
-                    (part, found)
+                    let mut found = Vec::with_capacity(part.len());
+                    for batch in part.chunks(BATCH) {
+                        found.extend(batch.iter().copied().zip(look(machine, host, batch)?));
+                    }
+                    Ok(found)
                 }));
             }
         }
-        for job in jobs {
-            if let Ok((part, answers)) = job.join() {
-                for (index, answer) in part.into_iter().zip(answers) {
-                    found[index] = Some(answer);
-                }
-            }
-        }
+        jobs.into_iter().filter_map(|job| job.join().ok()).collect()
     });
-    let lost = |recorded| {
+    for answer in answers {
+        for (index, finding) in answer? {
+            found[index] = Some(finding);
+        }
+    }
+    let lost = |body: &RecordedBody| {
         let why = ProbeError::new(String::new(), "the look ended in a panic");
-        finding(recorded, Some(Err(why)), at)
+        Ok(finding(&opened(ctx, body)?, Some(Err(why)), at))
     };
-    found.into_iter().zip(records).map(|(f, recorded)| f.unwrap_or_else(|| lost(recorded))).collect()
+    found.into_iter().zip(bodies).map(|(f, body)| f.map_or_else(|| lost(body), Ok)).collect()
 }
 
-fn look_at(machine: &dyn Machine, records: &[Recorded], batch: &[usize], at: Timestamp) -> Vec<Finding> {
-    let sight = |&index: &usize| {
-        let recorded = &records[index];
-        Sight {
+/// Has a record nothing a machine could be asked about?
+fn only_in_the_record(recorded: &Recorded) -> bool {
+    recorded.is_registered() || recorded.spec.get(FUNCTIONS).is_some()
+}
+
+fn look_at(machine: &dyn Machine, records: &[Recorded], at: Timestamp) -> Vec<Finding> {
+    let asked: Vec<&Recorded> = records.iter().filter(|recorded| !only_in_the_record(recorded)).collect();
+    let sights: Vec<Sight<'_>> = asked
+        .iter()
+        .map(|recorded| Sight {
             kind: recorded.address.kind(),
             id: recorded.address.id(),
             spec: Some(&recorded.spec),
             blobs: &[],
             recorded: Some(recorded.state.as_ref()),
-        }
-    };
-    let sights: Vec<Sight<'_>> = batch.iter().map(sight).collect();
+        })
+        .collect();
     match machine.observe(&sights) {
         Ok(seen) => {
-            batch.iter().zip(seen).map(|(&index, seen)| finding(&records[index], Some(seen), at)).collect()
+            let mut seen = seen.into_iter();
+            let one = |recorded: &Recorded| {
+                let seen = if only_in_the_record(recorded) { None } else { seen.next() };
+                finding(recorded, seen, at)
+            };
+            records.iter().map(one).collect()
         }
-        Err(gone) => cannot(records, batch, &gone.to_string(), at),
+        Err(gone) => cannot(records, &gone.to_string(), at),
     }
 }
 
 /// The findings where nothing could be asked.
-fn cannot(records: &[Recorded], batch: &[usize], why: &str, at: Timestamp) -> Vec<Finding> {
-    let unknown = |&index: &usize| {
-        let recorded: &Recorded = &records[index];
-        finding(recorded, Some(Err(ProbeError::new(recorded.address.to_string(), why))), at)
+fn cannot(records: &[Recorded], why: &str, at: Timestamp) -> Vec<Finding> {
+    let unknown = |recorded: &Recorded| {
+        let why = || Some(Err(ProbeError::new(recorded.address.to_string(), why)));
+        finding(recorded, if only_in_the_record(recorded) { None } else { why() }, at)
     };
-    batch.iter().map(unknown).collect()
+    records.iter().map(unknown).collect()
 }
 
 /// `seen` is `None` for a resource no machine can be asked about.

@@ -2,6 +2,7 @@
 
 use sloth_core::address::Address;
 use sloth_core::graph::GraphError;
+use sloth_core::hook::BadHookName;
 use sloth_core::lease::LeaseError;
 use sloth_core::machine::Unreachable;
 use sloth_core::plan::PlanError;
@@ -105,6 +106,20 @@ pub enum EngineError {
         /// Nearest that is ignored.
         nearest: Option<String>,
     },
+    /// No hook of that name.
+    #[error("there is no hook `{name}`; nothing was changed")]
+    NoSuchHook {
+        /// As asked.
+        name: String,
+        /// Nearest name there is.
+        nearest: Option<String>,
+    },
+    /// The name is taken.
+    #[error("hook `{0}` exists already; nothing was changed")]
+    HookExists(String),
+    /// The name cannot be used.
+    #[error("{0}; nothing was changed")]
+    BadHookName(#[from] BadHookName),
     /// No such task.
     #[error("the workflow has no task `{name}`")]
     NoSuchTask {

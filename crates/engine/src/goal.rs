@@ -240,7 +240,7 @@ fn survey(session: &Session, goal: &Goal, record_only: bool) -> Result<Items, En
 }
 
 fn survey_machines(session: &Session, goal: &Goal) -> Result<Items, EngineError> {
-    let mut records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
+    let mut records = session.ledger().records.all()?;
     sort_by_age(&mut records);
     match goal {
         Goal::Nothing => {
@@ -328,9 +328,7 @@ fn snapshot_of(session: &Session, version: Version) -> Result<(Vec<Recorded>, Ve
 }
 
 fn in_order(records: &[Recorded], reverse: bool) -> Vec<&Recorded> {
-    let items: Vec<(&Address, &[String])> =
-        records.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
-    let mut order = creation_order(&items);
+    let mut order = creation_order(records.iter());
     if reverse {
         order.reverse();
     }
@@ -739,7 +737,7 @@ fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallEr
         }
         let mut ledger = session.ledger();
         match item.leave {
-            Some(recorded) => ledger.put(recorded),
+            Some(recorded) => ledger.put(&recorded),
             None => ledger.remove(&item.address),
         }
         ledger.count("", |c| c.recorded += 1);
@@ -751,10 +749,10 @@ fn work_on(session: &Session, item: Item, state_only: bool) -> Result<(), CallEr
         && let Some(before) = before.and_then(|recorded| recorded.state)
     {
         let mut ledger = session.ledger();
-        let done = ledger.records.get(&address).map(|recorded| (**recorded).clone());
+        let done = ledger.records.get(&address).map_err(|e| crate::session::store_failed(&e))?;
         if let Some(done) = done {
             let state = Some(keeping(before, done.state.as_ref(), &compared));
-            ledger.put(Recorded { state, ..done });
+            ledger.put(&Recorded { state, ..(*done).clone() });
         }
     }
     Ok(())
@@ -888,6 +886,12 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
         };
         crate::values::restore(ctx, values, operation.seq)?;
         return Ok(Undo::Done(format!("{what} before operation {}", operation.seq)));
+    }
+    if let Some(hook) = operation.undo.get("hook") {
+        let name = hook.get("name").and_then(Value::as_str).unwrap_or_default();
+        let was = hook.get("was").unwrap_or(&Value::Null);
+        let what = crate::hooks::restore(ctx, name, was, operation.seq)?;
+        return Ok(Undo::Done(format!("{what}, as before operation {}", operation.seq)));
     }
     if let Some(found) = operation.undo.get("drift_ignore") {
         let found = serde_json::from_value(found.clone())

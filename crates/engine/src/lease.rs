@@ -69,6 +69,7 @@ impl HeldLease {
             ttl: ctx.lease_ttl,
             presents: ctx.presents.clone(),
             wait: ctx.lock_wait,
+            most: ctx.most_runs.filter(|_| LeaseRequest::is_run(operation)),
         };
         let stop = ctx.stop.clone();
         let lease = ctx.store.leases().acquire(&request, &|| stop.asked())?;

@@ -10,6 +10,7 @@ use sloth_core::id::StackId;
 use sloth_core::output::Output;
 use sloth_core::plan::PlanStep;
 use sloth_core::recorded::Recorded;
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::run::Counts;
 use sloth_core::span::Span;
 use sloth_core::store::StoreError;
@@ -17,6 +18,7 @@ use sloth_core::store::{PendingHandler, Txn};
 use sloth_core::upstream::Upstream;
 use sloth_core::value::{Map, Value};
 
+use crate::records::Records;
 use crate::report::ChangeReport;
 
 /// Something this run did to a machine, kept so that it can be taken back.
@@ -32,9 +34,9 @@ pub(crate) struct Performed {
 #[derive(Default)]
 pub(crate) struct Ledger {
     /// Records as of now, this run's changes included.
-    pub records: HashMap<Address, Arc<Recorded>>,
+    pub records: Records,
     /// Rows to write at the next commit; `None` ends a row.
-    pub rows: BTreeMap<Address, Option<Arc<Recorded>>>,
+    pub rows: BTreeMap<Address, Option<Arc<RecordedBody>>>,
     pub outputs: BTreeMap<String, Output>,
     /// Outputs as they were when the run began.
     pub outputs_before: BTreeMap<String, Output>,
@@ -86,10 +88,10 @@ impl Ledger {
     }
 
     /// Writes a row at the next commit and sees it at once.
-    pub fn put(&mut self, recorded: impl Into<Arc<Recorded>>) {
-        let recorded = recorded.into();
-        self.rows.insert(recorded.address.clone(), Some(Arc::clone(&recorded)));
-        self.records.insert(recorded.address.clone(), recorded);
+    pub fn put(&mut self, recorded: &Recorded) {
+        let body = Arc::new(RecordedBody::of(recorded));
+        self.rows.insert(recorded.address.clone(), Some(Arc::clone(&body)));
+        self.records.put(body);
     }
 
     /// Ends a row at the next commit and does not see it any more.
@@ -142,7 +144,7 @@ impl Ledger {
         self.wrote |= self.changes_content();
         for (address, row) in std::mem::take(&mut self.rows) {
             match row {
-                Some(recorded) => txn.resource_put(&recorded)?,
+                Some(body) => txn.resource_put_body(&body)?,
                 None => {
                     txn.resource_remove(&address)?;
                 }

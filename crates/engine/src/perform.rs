@@ -425,7 +425,6 @@ impl Session {
     /// Books a success.
     pub(crate) fn book(&self, work: Work<'_>, state: Option<Value>) {
         let action = work.change.action;
-        let old = self.ledger().records.get(&work.address).cloned();
         let event = match action {
             Action::Create => Some(EventType::ResourceCreated),
             Action::Delete => Some(EventType::ResourceDeleted),
@@ -455,6 +454,8 @@ impl Session {
             if action.touches() {
                 ledger.notify(&work.options.notify, &work.address, now);
                 if ledger.keep_performed {
+                    // It was read when this was decided, so it can be read.
+                    let old = ledger.records.get(&work.address).ok().flatten();
                     ledger.performed.push(Performed {
                         address: work.address.clone(),
                         before: work.live,
@@ -469,7 +470,7 @@ impl Session {
             Leave::Record(mut recorded) => {
                 recorded.state = state;
                 recorded.updated_at = now;
-                ledger.put(*recorded);
+                ledger.put(&recorded);
             }
             Leave::Nothing => ledger.remove(&work.address),
         }
@@ -499,7 +500,7 @@ impl Session {
         {
             let live = self.look(&work.address, work.spec.as_ref(), &[], None).ok().map(|seen| seen.state);
             let untouched = live.as_ref() == Some(&work.live);
-            let known = self.ledger().records.contains_key(&work.address);
+            let known = self.ledger().records.contains(&work.address);
             // An attempt that changed nothing on something unknown leaves nothing to remember.
             if known || !untouched {
                 let mut recorded = (**template).clone();
@@ -509,7 +510,7 @@ impl Session {
                     recorded.state = state;
                 }
                 recorded.updated_at = self.ctx.clock.now();
-                self.ledger().put(recorded);
+                self.ledger().put(&recorded);
             }
         }
         self.note_failure(work.task, &work.address, &work.change, &text);
@@ -546,8 +547,16 @@ impl Session {
         Ok(())
     }
 
+    /// The record of a resource as this run has it.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn known(&self, address: &Address) -> Result<Option<Arc<Recorded>>, CallError> {
+        self.ledger().records.get(address).map_err(|e| store_failed(&e))
+    }
+
     pub fn is_registered(&self, address: &Address) -> bool {
-        self.ledger().records.get(address).is_some_and(|r| r.is_registered())
+        self.ledger().records.get(address).is_ok_and(|r| r.is_some_and(|r| r.is_registered()))
     }
 
     /// One address, one wish per run: a second, different wish would make every run undo the one before.
@@ -558,7 +567,8 @@ impl Session {
             return Ok(());
         };
         // A wish that was brought about is in the record; one that failed may be tried again.
-        if ledger.records.get(&desired.address).is_none_or(|r| r.spec == desired.spec) {
+        let recorded = ledger.records.get(&desired.address).map_err(|e| store_failed(&e))?;
+        if recorded.is_none_or(|r| r.spec == desired.spec) {
             return Ok(());
         }
         let place = first.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
@@ -570,7 +580,7 @@ impl Session {
 
     /// The record of a wished resource; asks who owns it when this stack sees it for the first time.
     fn record_for(&self, task: &str, desired: &Desired) -> Result<Option<Arc<Recorded>>, CallError> {
-        let known = self.ledger().records.get(&desired.address).cloned();
+        let known = self.known(&desired.address)?;
         if known.is_some() || !self.others {
             return Ok(known);
         }
@@ -627,7 +637,7 @@ impl Session {
         &self,
         task: &str,
         change: Change,
-        recorded: Arc<Recorded>,
+        recorded: &Recorded,
         known: Option<Arc<Recorded>>,
     ) {
         let address = recorded.address.clone();

@@ -34,7 +34,13 @@ fn take_back_one(session: &Session, step: &Performed) -> UndoStep {
             }
         },
     };
-    let current = session.ledger().records.get(&address).cloned();
+    let current = match session.known(&address) {
+        Ok(current) => current,
+        Err(error) => {
+            let why = error.to_string();
+            return stuck(Change::new(Action::Blocked, Reason::Unreadable(why.clone()), Diff::none()), why);
+        }
+    };
     let seen = match session.look(&address, spec.as_ref(), &blobs, current.as_deref()) {
         Ok(seen) => seen,
         Err(error) => {

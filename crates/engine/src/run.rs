@@ -9,8 +9,9 @@ use sloth_core::event::{EventType, Severity};
 use sloth_core::graph::TaskGraph;
 use sloth_core::plan::{PLAN_FORMAT, Plan, PlanSource, PlanStep};
 use sloth_core::recorded::Recorded;
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::run::{RunStatus, TaskCounts};
-use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
+use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{OperationRecord, StackMatch};
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::version::{VersionKind, VersionNote};
@@ -23,7 +24,7 @@ use crate::order::creation_order;
 use crate::perform::{Guarded, digest_of};
 use crate::report::{RecoveredStep, RunReport, UndoStep};
 use crate::scope::ScopeRequest;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::stacks;
 
 pub use crate::resume::{Decision, OpenStepInfo, open_steps, settle_step};
@@ -109,7 +110,9 @@ fn drive(
     let (mut session, recovered) = if request.planning {
         (Session::plan(ctx, stack, "plan")?, Vec::new())
     } else {
-        Session::begin(ctx, &stack, operation, Some(&workflow.digest))?
+        // A saved plan may be refused, and then nothing of it is kept.
+        let program = session::Program { workflow: &workflow, tells: saved.is_none() };
+        Session::begin(ctx, &stack, operation, Some(program))?
     };
     session.brief = request.brief;
     let base = session.stack().head;
@@ -126,8 +129,12 @@ fn drive(
         }
         session.refresh_head()?;
     }
-    if workflow.config.detect_drift && !request.planning {
-        tell_drift(&session);
+    if workflow.config.detect_drift
+        && !request.planning
+        && let Err(error) = tell_drift(&session)
+    {
+        finish_untouched(&session, &error)?;
+        return Err(error);
     }
     if let Err(error) = session.declare_upstreams(&workflow) {
         // They were there a moment ago.
@@ -191,9 +198,10 @@ fn hosts_are_known(ctx: &Context, workflow: &Workflow, chosen: &BTreeSet<usize>)
 }
 
 /// What moved away from the record since the last run, told before the run puts it right.
-fn tell_drift(session: &Session) {
-    let records: Vec<Recorded> = session.ledger().records.values().map(|r| (**r).clone()).collect();
-    let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &records)
+fn tell_drift(session: &Session) -> Result<(), EngineError> {
+    let bodies = session.ledger().records.bodies();
+    let bodies: Vec<&RecordedBody> = bodies.iter().map(AsRef::as_ref).collect();
+    let mut drifted: Vec<String> = crate::drift::findings(&session.ctx, &bodies, &|_| None)?
         .into_iter()
         .filter(|f| f.status == sloth_core::drift::DriftStatus::Drifted)
         .map(|f| format!("{} ({})", f.address, f.diff.names().join(", ")))
@@ -202,6 +210,7 @@ fn tell_drift(session: &Session) {
     for line in drifted {
         session.ctx.notice(Severity::Warning, &format!("changed outside since the last run: {line}"));
     }
+    Ok(())
 }
 
 /// What the stack was made with and is not so any more.
@@ -258,7 +267,7 @@ fn check_plan(session: &Session, plan: &Plan) -> Result<(), EngineError> {
         if !change.action.records() {
             continue;
         }
-        let record = session.ledger().records.get(address).cloned();
+        let record = session.ledger().records.get(address)?;
         if record.as_ref().map(|r| r.digest()) != *recorded {
             return stale(address, "has another record than when the plan was made");
         }
@@ -304,19 +313,22 @@ fn earlier_step_makes(plan: &Plan, address: &Address) -> bool {
 
 /// Recorded resources that a complete run no longer declares: shown, or removed in reverse order.
 fn leave_or_prune(session: &Session, prune: bool, ending: &mut Ending) -> Vec<Address> {
-    let mut gone: Vec<std::sync::Arc<Recorded>> = {
+    let mut gone: Vec<std::sync::Arc<Recorded>> = Vec::new();
+    {
         let ledger = session.ledger();
-        ledger
-            .records
-            .values()
-            .filter(|r| !r.task.is_empty() && !ledger.declared.contains_key(&r.address))
-            .cloned()
-            .collect()
-    };
+        for address in ledger.records.addresses().filter(|address| !ledger.declared.contains_key(address)) {
+            match ledger.records.get(address) {
+                Ok(Some(recorded)) if !recorded.task.is_empty() => gone.push(recorded),
+                Ok(_) => {}
+                Err(error) => {
+                    ending.failed = true;
+                    ending.error.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+    }
     gone.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.address.cmp(&b.address)));
-    let items: Vec<(&Address, &[String])> =
-        gone.iter().map(|r| (&r.address, r.options.depends_on.as_slice())).collect();
-    let order = creation_order(&items);
+    let order = creation_order(gone.iter().map(|recorded| &**recorded));
     let mut left = Vec::new();
     for at in order.into_iter().rev() {
         let recorded = &gone[at];
@@ -462,11 +474,8 @@ fn close(
     report.needs_person = stuck || recovered.iter().any(|r| r.verdict == "unknown");
     report.recovered = recovered;
     let mut stack = session.stack();
-    stack.workflow_file = Some(workflow.file.clone());
+    session::remember(&mut stack, workflow);
     stack.configuration = to_value(&workflow.config).as_object().cloned().unwrap_or_default();
-    for (key, value) in workflow.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS) {
-        stack.metadata.insert(key.clone(), value.clone());
-    }
     if !workflow.version.is_empty() {
         stack.version_label.clone_from(&workflow.version);
     }

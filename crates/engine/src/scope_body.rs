@@ -25,7 +25,7 @@ use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
 
 use crate::perform::{Leave, Work};
-use crate::session::Session;
+use crate::session::{Session, store_failed};
 use crate::values;
 
 /// Key in the wish of a custom resource whose probe and effects are functions.
@@ -191,12 +191,7 @@ impl Scope for UnitScope {
     }
 
     fn dispatch(&self, name: &str, payload: Value) -> Result<(), CallError> {
-        if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(CallError::Refused(format!(
-                "`{}` cannot be the name of an event",
-                name.escape_debug()
-            )));
-        }
+        crate::hook_scope::check_event_name(name)?;
         if self.session.planning {
             let step = PlanStep::Effect { task: self.task.clone(), what: format!("event `{name}`") };
             self.session.ledger().steps.push(step);
@@ -259,10 +254,10 @@ impl Scope for UnitScope {
 
     fn recorded(&self, kind: &str, name: &str) -> Result<Option<Recorded>, CallError> {
         let address = self.address(None, kind, name);
-        Ok(self.session.ledger().records.get(&address).map(|r| (**r).clone()))
+        Ok(self.session.known(&address)?.map(|r| (*r).clone()))
     }
     fn recorded_all(&self) -> Result<Vec<Recorded>, CallError> {
-        let mut all: Vec<Recorded> = self.session.ledger().records.values().map(|r| (**r).clone()).collect();
+        let mut all = self.session.ledger().records.all().map_err(|e| store_failed(&e))?;
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
     }
@@ -272,7 +267,7 @@ impl Scope for UnitScope {
         session.gate()?;
         let address = self.address(None, &entry.kind, &entry.name);
         crate::by_hand::can_be_typed(&address).map_err(CallError::Refused)?;
-        let known = session.ledger().records.get(&address).cloned();
+        let known = session.known(&address)?;
         let mut options = entry.options;
         options.depends_on = entry.dependencies;
         let desired = Desired {
@@ -299,7 +294,7 @@ impl Scope for UnitScope {
         if let Some(guard) = &session.guard {
             guard.admit_registered(&address, &desired.spec)?;
         }
-        session.book_registered(&self.task, change, Arc::clone(&recorded), known);
+        session.book_registered(&self.task, change, &recorded, known);
         session.relieve()?;
         Ok((verdict, recorded))
     }
@@ -313,16 +308,15 @@ impl Scope for UnitScope {
     ) -> Result<(), CallError> {
         let address = self.address(None, kind, name);
         let mut ledger = self.session.ledger();
-        let Some(mut recorded) =
-            ledger.records.get(&address).filter(|r| r.is_registered()).map(|r| (**r).clone())
-        else {
+        let known = ledger.records.get(&address).map_err(|e| store_failed(&e))?;
+        let Some(mut recorded) = known.filter(|r| r.is_registered()).map(|r| (*r).clone()) else {
             return Err(CallError::Refused(format!("{address} is not registered in this stack")));
         };
         if recorded.condition != condition || recorded.error != error {
             recorded.condition = condition;
             recorded.error = error;
             recorded.updated_at = self.session.ctx.clock.now();
-            ledger.put(recorded);
+            ledger.put(&recorded);
         }
         Ok(())
     }
@@ -331,7 +325,7 @@ impl Scope for UnitScope {
         self.session.gate()?;
         let address = self.address(None, kind, name);
         let mut ledger = self.session.ledger();
-        let known = ledger.records.contains_key(&address);
+        let known = ledger.records.contains(&address);
         if known {
             ledger.remove(&address);
             ledger.count(&self.task, |c| c.recorded += 1);
@@ -412,7 +406,7 @@ impl Session {
             address: address.to_string(),
             error: ApplyError::failed("custom resource", why),
         };
-        let recorded = self.ledger().records.get(&address).cloned();
+        let recorded = self.known(&address)?;
         let live = functions.probe().map_err(|why| wrap(format!("probe failed: {why}")))?;
         let properties = properties_of(&desired.spec).clone();
         let since = recorded.as_ref().and_then(|r| r.state.as_ref()).map_or_else(Diff::none, |state| {

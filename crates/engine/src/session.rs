@@ -1,6 +1,6 @@
 //! A verb at work on one stack: lease held, records loaded, machines at hand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sloth_core::address::{Address, HostName};
@@ -12,12 +12,13 @@ use sloth_core::id::{RunId, StackId};
 use sloth_core::machine::Machine;
 use sloth_core::run::{Run, RunStatus, TaskCounts};
 use sloth_core::sink::Signal;
-use sloth_core::stack::{Stack, StackStatus};
+use sloth_core::stack::{Stack, StackStatus, VERSION_TAGS};
 use sloth_core::store::{
     CommitError, Committed, Intent, OperationRecord, Seal, StoreError, VersionAt, View, Wait,
 };
 use sloth_core::value::Value;
 use sloth_core::version::VersionNote;
+use sloth_core::workflow::Workflow;
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -25,6 +26,7 @@ use crate::failpoint;
 use crate::lease::HeldLease;
 use crate::ledger::Ledger;
 use crate::perform::Guarded;
+use crate::records::Records;
 use crate::resume::Replay;
 use crate::scope::ScopeRequest;
 
@@ -67,13 +69,29 @@ pub(crate) struct Note {
     pub undoes: Option<u64>,
 }
 
+/// What is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Program<'a> {
+    pub workflow: &'a Workflow,
+    /// Does the stack remember its file and values at once, so that a run that dies can be resumed with them?
+    pub tells: bool,
+}
+
+/// What a stack keeps of the workflow it is run from.
+pub(crate) fn remember(stack: &mut Stack, workflow: &Workflow) {
+    stack.workflow_file = Some(workflow.file.clone());
+    for (key, value) in workflow.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS) {
+        stack.metadata.insert(key.clone(), value.clone());
+    }
+}
+
 impl Session {
     /// Opens a session for changing a stack: takes the lease, settles what an earlier run left, records that this run began.
     pub fn begin(
         ctx: &Context,
         stack: &Stack,
         operation: &str,
-        program: Option<&str>,
+        program: Option<Program<'_>>,
     ) -> Result<(Self, Vec<crate::report::RecoveredStep>), EngineError> {
         let lease = HeldLease::take(ctx, &stack.id, operation)?;
         failpoint::pass("lease-taken");
@@ -112,11 +130,7 @@ impl Session {
         if let Some(fresh) = view.stack_get(&stack.id)? {
             stack = fresh;
         }
-        ledger.records = view
-            .resource_list(&stack.id, VersionAt::Head)?
-            .into_iter()
-            .map(|r| (r.address.clone(), Arc::new(r)))
-            .collect::<HashMap<_, _>>();
+        ledger.records = Records::load(&*view, &stack.id, ctx.store.location())?;
         ledger.outputs =
             view.output_list(&stack.id, VersionAt::Head)?.into_iter().map(|o| (o.name.clone(), o)).collect();
         ledger.outputs_before = ledger.outputs.clone();
@@ -220,7 +234,7 @@ impl Session {
         }
     }
 
-    fn record_begin(&self, program: Option<&str>) -> Result<(), EngineError> {
+    fn record_begin(&self, program: Option<Program<'_>>) -> Result<(), EngineError> {
         self.emit(
             EventType::StackExecutionStarted,
             Severity::Info,
@@ -230,12 +244,16 @@ impl Session {
             Value::Null,
         );
         let mut stack = self.stack();
+        if let Some(Program { workflow, tells: true }) = program {
+            remember(&mut stack, workflow);
+        }
         stack.status = StackStatus::Running;
         stack.last_run_at = Some(self.started_at);
         stack.updated_at = self.started_at;
         let mut txn = self.ctx.store.begin(self.intent(Wait::Fast))?;
         txn.stack_update(&stack)?;
-        txn.run_put(&self.run_row(RunStatus::Running, TaskCounts::default(), None, None, program))?;
+        let digest = program.map(|program| program.workflow.digest.as_str());
+        txn.run_put(&self.run_row(RunStatus::Running, TaskCounts::default(), None, None, digest))?;
         self.ledger().write(&mut *txn, &stack.id)?;
         txn.commit(Seal::Pending)?;
         *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = stack;

@@ -298,6 +298,7 @@ pub fn lock_acquire(ctx: &Context, stack: &str, options: LockOptions) -> Result<
         ttl: options.ttl,
         presents: ctx.presents.clone(),
         wait: ctx.lock_wait,
+        most: None,
     };
     let stop = ctx.stop.clone();
     Ok(ctx.store.leases().acquire(&request, &|| stop.asked())?)

@@ -289,6 +289,12 @@ pub(crate) fn predicted_list(
     Ok(entries)
 }
 
+fn check_change(key: &str, change: &ValueChange) -> Result<(), CallError> {
+    check_key(key).or_else(|why| {
+        if matches!(change, ValueChange::Clear) { Ok(()) } else { Err(CallError::Refused(why)) }
+    })
+}
+
 /// A change asked for by user code.
 pub(crate) fn change(
     session: &Session,
@@ -297,20 +303,29 @@ pub(crate) fn change(
     key: &str,
     change: ValueChange,
 ) -> Result<Option<ValueEntry>, CallError> {
-    check_key(key).or_else(|why| {
-        if matches!(change, ValueChange::Clear) { Ok(()) } else { Err(CallError::Refused(why)) }
-    })?;
+    check_change(key, &change)?;
     if session.planning {
         return predict(session, task, scope, key, change);
     }
     if let Some(guard) = &session.guard {
         guard.admit_effect(&effect_text(key, &change))?;
     }
-    let ctx = &session.ctx;
+    let result = change_now(&session.ctx, scope, key, change)?;
+    session.ledger().touched_machine = true;
+    Ok(result)
+}
+
+/// A change asked for by user code, made at once.
+pub(crate) fn change_now(
+    ctx: &Context,
+    scope: &str,
+    key: &str,
+    change: ValueChange,
+) -> Result<Option<ValueEntry>, CallError> {
+    check_change(key, &change)?;
     let mut txn = ctx.store.begin(intent(ctx, "state", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let result = apply(ctx, &mut *txn, scope, key, change)?;
     txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
-    session.ledger().touched_machine = true;
     Ok(result)
 }
 
@@ -431,8 +446,11 @@ pub(crate) fn lock(session: &Session, name: &str, holder: &str, life: f64) -> Re
     if session.planning {
         return Ok(true);
     }
+    lock_now(&session.ctx, name, holder, life)
+}
+
+pub(crate) fn lock_now(ctx: &Context, name: &str, holder: &str, life: f64) -> Result<bool, CallError> {
     let life = seconds(Some(life))?.unwrap_or_default();
-    let ctx = &session.ctx;
     let mut txn = ctx.store.begin(intent(ctx, "state lock", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let taken = txn.value_lock(name, holder, ctx.clock.now().plus(life)).map_err(|e| store_failed(&e))?;
     txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
@@ -444,7 +462,10 @@ pub(crate) fn unlock(session: &Session, name: &str, holder: &str) -> Result<bool
     if session.planning {
         return Ok(true);
     }
-    let ctx = &session.ctx;
+    unlock_now(&session.ctx, name, holder)
+}
+
+pub(crate) fn unlock_now(ctx: &Context, name: &str, holder: &str) -> Result<bool, CallError> {
     let mut txn = ctx.store.begin(intent(ctx, "state unlock", Wait::Fast)).map_err(|e| store_failed(&e))?;
     let given = txn.value_unlock(name, holder).map_err(|e| store_failed(&e))?;
     txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;

@@ -13,6 +13,7 @@ mod convert;
 mod declare;
 mod diagnostic;
 mod fault;
+mod hook;
 mod host;
 mod limits;
 mod loader;
@@ -26,6 +27,7 @@ mod shared;
 mod span;
 
 pub use diagnostic::{Diagnostic, LoadError};
+pub use hook::{HookScript, run_hook};
 pub use host::{HostLayer, PathInfo, RealHost};
 pub use limits::Limits;
 pub use loader::{LoadRequest, SourceText, load};

@@ -154,7 +154,7 @@ pub(crate) struct Words {
 }
 
 /// A state with all words of the language, sandboxed and bounded.
-fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
+pub(crate) fn prepare(shared: &Rc<Shared>, vars: &Value) -> mlua::Result<(Lua, Words)> {
     let libs = StdLib::COROUTINE
         | StdLib::TABLE
         | StdLib::STRING

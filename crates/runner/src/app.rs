@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use sloth_api::HostCourier;
 use sloth_api::git;
 use sloth_core::actor::{Actor, GitState};
 use sloth_core::address::HostName;
@@ -16,6 +17,7 @@ use sloth_core::stack::Stack;
 use sloth_core::store::{StackMatch, Store, View};
 use sloth_core::version::Version;
 use sloth_core::workflow::Durability;
+use sloth_engine::outbox::{self, Delivered};
 use sloth_engine::{Context, EngineError, Stop, stacks};
 use sloth_store::{BadLocation, Location, OpenOptions};
 
@@ -101,7 +103,7 @@ impl App {
             return Ok((named, Origin::Variable(env::DB.name)));
         }
         if let Some(named) = &self.config()?.database_path {
-            return Ok((named.clone(), self.config()?.origin("database_path")));
+            return Ok((named.clone(), self.config()?.origin("stacks.database_path")));
         }
         let dir = config::data_dir().ok_or_else(|| {
             CommandError::usage("there is no home directory, so it is not clear where the database is")
@@ -268,12 +270,40 @@ impl App {
             arguments: self.arguments.clone(),
             stop,
             lock_wait: self.globals.lock_wait.unwrap_or_default(),
+            most_runs: config.max_concurrent_executions,
             presents,
             lease_ttl: config.lease_ttl,
             retention: config.snapshot_retention,
             durability: self.durability.get(),
             ..Context::new(store, Arc::new(SystemClock), actor)
         })
+    }
+
+    /// Tells hooks about the events of this command, and about what earlier ones left. Costs nothing when this command
+    /// caused no events that somebody waits for. Whatever becomes of it changes nothing about the command.
+    pub fn tell_hooks(&self) {
+        let Some(store) = self.store.get() else { return };
+        // What a hook runs leaves hooks to whoever told the hook, and who was interrupted wants to end.
+        if !store.hooks_stirred() || env::get(env::HOOK).is_some() || crate::signals::caught().is_some() {
+            return;
+        }
+        if let Err(error) = self.deliver() {
+            let words = error.render(None).sentence();
+            self.out.warn(&format!(
+                "hooks could not be told; the next command that changes something does it: {words}"
+            ));
+        }
+    }
+
+    /// Delivers what is due now, and says what failed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn deliver(&self) -> Result<Delivered, CommandError> {
+        let ctx = self.context_with(None, Arc::new(Deaf), crate::signals::watch())?;
+        let done = outbox::deliver(&ctx, &HostCourier::new(&ctx), self.config()?.hooks)?;
+        done.failures.values().for_each(|failure| self.out.warn(failure));
+        Ok(done)
     }
 
     /// Hosts that can be reached.

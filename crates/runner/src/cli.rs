@@ -181,6 +181,9 @@ pub enum Command {
     /// Look at what happened
     #[command(subcommand)]
     Events(Lazy<commands::events::Command>),
+    /// Tell somebody about events
+    #[command(subcommand)]
+    Hook(Lazy<commands::hook::Command>),
     /// Print the manual page of a command, or write all of them
     Man(commands::man::Args),
     /// Look at the log of operations
@@ -227,6 +230,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => failed(&app, error),
     };
+    app.tell_hooks();
     let exit =
         if exit == Exit::Ok { app.out.failed().map_or(exit, |kind| unwritten(&app.out, kind)) } else { exit };
     ExitCode::from(exit.code())

@@ -66,6 +66,7 @@ fn knowing(command: Command, words: &[OsString]) -> Command {
             ("stack", _) | (_, "STACK") => Kind::Stack,
             (_, "TARGET") => Kind::Target,
             (_, "VERSION" | "FROM" | "TO") => Kind::Version,
+            (_, "HOOK") => Kind::Hook,
             (_, "ADDRESS" | "ADDRESS[.ATTRIBUTE]") => Kind::Address,
             _ => return argument,
         };
@@ -78,6 +79,7 @@ fn knowing(command: Command, words: &[OsString]) -> Command {
 #[derive(Clone, Copy)]
 enum Kind {
     Address,
+    Hook,
     Stack,
     Target,
     Version,
@@ -103,6 +105,7 @@ fn from_store(kind: Kind, words: &[OsString]) -> Option<Vec<String>> {
     let view = store.view().ok()?;
     Some(match kind {
         Kind::Stack | Kind::Target => view.stack_list().ok()?.into_iter().map(|s| s.name).collect(),
+        Kind::Hook => view.hook_list().ok()?.into_iter().map(|state| state.hook.name).collect(),
         Kind::Version => {
             let list = view.version_list(&typed.stack(&*view)?.id, MOST_VERSIONS).ok()?;
             list.iter().map(|info| info.version.to_string()).collect()

@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 use sloth_core::lease::PROCESS_TTL;
 use sloth_core::suggest::nearest;
 use sloth_core::value::{Map, Value};
+use sloth_engine::outbox::Limits;
 use sloth_store::Location;
 
 use crate::env;
@@ -31,11 +32,13 @@ pub struct Config {
     pub lease_ttl: Duration,
     /// `stacks.lock_timeout`: life of a lock taken by a person.
     pub lock_timeout: Duration,
-    /// `stacks.max_concurrent_executions`: most tasks of one run at a time.
+    /// `stacks.max_concurrent_executions`: most runs in one database at a time.
     pub max_concurrent_executions: Option<u32>,
     /// `stacks.snapshot_retention`: after a change, versions that are older are removed.
     pub snapshot_retention: Option<Duration>,
-    /// Where the keys below `stacks` that were set stand.
+    /// `hooks.queue`, `hooks.timeout` and `hooks.workers`.
+    pub hooks: Limits,
+    /// Where the keys that were set stand.
     places: BTreeMap<String, Origin>,
 }
 
@@ -83,12 +86,13 @@ impl Default for Config {
             lock_timeout: Duration::from_secs(3600),
             max_concurrent_executions: None,
             snapshot_retention: None,
+            hooks: Limits::default(),
             places: BTreeMap::new(),
         }
     }
 }
 
-/// A key below `stacks`.
+/// A key, with its section.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Name.
@@ -111,40 +115,55 @@ fn typed(duration: Duration) -> Value {
     Value::from(words::typed_duration(duration))
 }
 
-/// Every key below `stacks`, by name.
-pub const STACK_KEYS: [Key; 7] = [
+/// Every key, by name.
+pub const KEYS: [Key; 10] = [
     key(
-        "auto_lock",
+        "hooks.queue",
+        |c| Value::from(c.hooks.queue),
+        "A whole number from 1 on: most events given to hooks at once, those that wait for a worker among them [default: 1000]",
+    ),
+    key(
+        "hooks.timeout",
+        |c| typed(c.hooks.timeout),
+        "A duration: how long an attempt to tell a hook may take, and after which a command that ends begins no more of them [default: 30s]",
+    ),
+    key(
+        "hooks.workers",
+        |c| Value::from(c.hooks.workers),
+        "A whole number from 1 on: most hooks told at the same time [default: 100]",
+    ),
+    key(
+        "stacks.auto_lock",
         |_| Value::from(true),
         "`true`; `false` is an error, because every change takes the lock of its stack",
     ),
     key(
-        "auto_snapshot",
+        "stacks.auto_snapshot",
         |c| Value::from(c.auto_snapshot),
         "`true` or `false`: make a version before each `run` [default: false]",
     ),
     key(
-        "database_path",
+        "stacks.database_path",
         |c| Value::from(c.database_path.clone()),
         "A path or an URL: the database, when `--db` and `SLOTH_RUNNER_DB` do not name one",
     ),
     key(
-        "lease_ttl",
+        "stacks.lease_ttl",
         |c| typed(c.lease_ttl),
         "A duration of at least `1s`: how long a running command holds its stack without a sign of life [default: 30s]",
     ),
     key(
-        "lock_timeout",
+        "stacks.lock_timeout",
         |c| typed(c.lock_timeout),
         "A duration: how long a lock taken with `stack lock acquire` lasts without `--ttl` [default: 1h]",
     ),
     key(
-        "max_concurrent_executions",
+        "stacks.max_concurrent_executions",
         |c| Value::from(c.max_concurrent_executions),
-        "A whole number from 1 on: most tasks of one run at a time, whatever the workflow or `--parallel` say [default: no limit]",
+        "A whole number from 1 on: most runs in one database at a time; another one is refused, or waits as `--lock-wait` says [default: no limit]",
     ),
     key(
-        "snapshot_retention",
+        "stacks.snapshot_retention",
         |c| c.snapshot_retention.map_or(Value::Null, typed),
         "A duration such as `30d`; accepted with a warning, because this version removes no old versions",
     ),
@@ -180,7 +199,7 @@ impl Config {
         }
     }
 
-    /// Where the value of a key below `stacks` comes from, as far as files go.
+    /// Where the value of a key comes from, as far as files go.
     pub fn origin(&self, key: &str) -> Origin {
         self.places.get(key).cloned().unwrap_or(Origin::Default)
     }
@@ -195,10 +214,11 @@ impl Config {
             .map_err(|why| not_yaml(&format!("the configuration `{}`", path.display()), path, &why))?;
         let lines = lines(text);
         for (name, value) in object(value, path, "the file")? {
-            if name != "stacks" {
-                return Err(unknown(path, &name, &["stacks"]));
+            if !["hooks", "stacks"].contains(&name.as_str()) {
+                return Err(unknown(path, &name, &["hooks", "stacks"]));
             }
-            for (key, value) in object(value, path, "`stacks`")? {
+            for (key, value) in object(value, path, &format!("`{name}`"))? {
+                let key = format!("{name}.{key}");
                 self.set(&key, &value, path)?;
                 let place = Origin::File(path.to_owned(), lines.get(&key).copied());
                 self.places.insert(key, place);
@@ -208,7 +228,7 @@ impl Config {
     }
 
     fn set(&mut self, key: &str, value: &Value, path: &Path) -> Result<(), CommandError> {
-        let wrong = |what: &str| invalid(path, &format!("has `stacks.{key}: {value}`, which is not {what}"));
+        let wrong = |what: &str| invalid(path, &format!("has `{key}: {value}`, which is not {what}"));
         let text = || match value {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
@@ -217,16 +237,21 @@ impl Config {
         let time =
             || text().and_then(|t| parse::duration(&t).ok()).ok_or_else(|| wrong("a duration such as `1h`"));
         let flag = || value.as_bool().ok_or_else(|| wrong("`true` or `false`"));
+        let count = || {
+            let number =
+                value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=100_000).contains(n));
+            number.ok_or_else(|| wrong("a whole number from 1 to 100000"))
+        };
         match key {
-            "auto_lock" => match flag()? {
+            "stacks.auto_lock" => match flag()? {
                 true => Ok(()),
                 false => {
                     Err(invalid(path, "has `stacks.auto_lock: false`, and locking cannot be switched off")
                         .hint("remove the key: every change takes the lock of its stack and gives it back"))
                 }
             },
-            "auto_snapshot" => flag().map(|on| self.auto_snapshot = on),
-            "database_path" => {
+            "stacks.auto_snapshot" => flag().map(|on| self.auto_snapshot = on),
+            "stacks.database_path" => {
                 let text = value.as_str().filter(|t| !t.is_empty()).ok_or_else(|| wrong("a path"))?;
                 text.parse::<Location>().map_err(|why| {
                     invalid(path, "has a `stacks.database_path` that cannot be used").cause(why)
@@ -234,7 +259,7 @@ impl Config {
                 self.database_path = Some(text.to_owned());
                 Ok(())
             }
-            "lease_ttl" => {
+            "stacks.lease_ttl" => {
                 let ttl = time()?;
                 // Renewed each third; shorter ones would be lost to a busy machine.
                 if ttl < Duration::from_secs(1) {
@@ -243,19 +268,24 @@ impl Config {
                 self.lease_ttl = ttl;
                 Ok(())
             }
-            "lock_timeout" => time().map(|t| self.lock_timeout = t),
-            "max_concurrent_executions" => {
+            "stacks.lock_timeout" => time().map(|t| self.lock_timeout = t),
+            "stacks.max_concurrent_executions" => {
                 let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
                 self.max_concurrent_executions =
                     Some(number.ok_or_else(|| wrong("a whole number from 1 to 4294967295"))?);
                 Ok(())
             }
-            "snapshot_retention" => time().map(|t| self.snapshot_retention = Some(t)),
-            _ => Err(unknown(
-                path,
-                &format!("stacks.{key}"),
-                &STACK_KEYS.map(|k| format!("stacks.{}", k.name)),
-            )),
+            "hooks.queue" => count().map(|n| self.hooks.queue = n),
+            "hooks.timeout" => match time()? {
+                limit if limit.is_zero() => Err(wrong("longer than `0s`")),
+                limit => {
+                    self.hooks.timeout = limit;
+                    Ok(())
+                }
+            },
+            "hooks.workers" => count().map(|n| self.hooks.workers = n),
+            "stacks.snapshot_retention" => time().map(|t| self.snapshot_retention = Some(t)),
+            _ => Err(unknown(path, key, &KEYS.map(|k| k.name))),
         }
     }
 }
@@ -271,14 +301,16 @@ pub fn yaml(text: &str) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|e| e.to_string())
 }
 
-/// The lines of the keys below `stacks`. A second reading, because values that know their places cannot be merged and
-/// compared; what the first one accepted and this one does not understand has no line.
+/// The lines of the keys, by section and name. A second reading, because values that know their places cannot be merged
+/// and compared; what the first one accepted and this one does not understand has no line.
 fn lines(text: &str) -> BTreeMap<String, u64> {
     type Sections = BTreeMap<String, Option<BTreeMap<String, Spanned<IgnoredAny>>>>;
     let sections: Sections = serde_saphyr::from_str(text).unwrap_or_default();
-    let keys = sections.into_iter().find_map(|(name, keys)| if name == "stacks" { keys } else { None });
-    let keys = keys.unwrap_or_default().into_iter();
-    keys.map(|(key, value)| (key, value.referenced.line())).filter(|(_, line)| *line > 0).collect()
+    let all = sections.into_iter().flat_map(|(section, keys)| {
+        let keys = keys.unwrap_or_default().into_iter();
+        keys.map(move |(key, value)| (format!("{section}.{key}"), value.referenced.line()))
+    });
+    all.filter(|(_, line)| *line > 0).collect()
 }
 
 /// A text that is not YAML: what is wrong with it, and where.
@@ -369,7 +401,7 @@ mod tests {
         assert!(config.auto_snapshot);
         assert_eq!(config.max_concurrent_executions, Some(10));
         assert_eq!(config.snapshot_retention, Some(Duration::from_secs(30 * 86_400)));
-        assert!(STACK_KEYS.is_sorted_by_key(|k| k.name), "the registry is alphabetical");
+        assert!(KEYS.is_sorted_by_key(|k| k.name), "the registry is alphabetical");
         assert_eq!(read("").unwrap(), Config::default());
     }
 

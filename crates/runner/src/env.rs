@@ -30,6 +30,7 @@ variables! {
     CONFIG = "SLOTH_RUNNER_CONFIG": "Configuration file, used instead of the one in `/etc/sloth-runner` and the one in the home directory; `--config` wins";
     DATA_DIR = "SLOTH_RUNNER_DATA_DIR": "Directory of the program's own files: the database, unless it is named otherwise, and the ids of locks taken by a person";
     DB = "SLOTH_RUNNER_DB": "Database, a path or an URL; `--db` wins";
+    HOOK = "SLOTH_RUNNER_HOOK": "Name of the hook this command is part of; it leaves the hooks of its own events to the command that told the hook. Set for everything a hook starts";
     LOCK_ID = "SLOTH_RUNNER_LOCK_ID": "Id of a lock taken with `stack lock acquire`, which admits its owner; `--lock-id` wins";
     TERM = "TERM": "`dumb` switches colour and the live view off";
 }

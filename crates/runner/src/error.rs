@@ -9,7 +9,7 @@ use sloth_lua::LoadError;
 
 use crate::exit::Exit;
 use crate::out::Out;
-use crate::out::escape;
+use crate::out::{escape, words};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -200,6 +200,11 @@ fn lease_message(error: &LeaseError, stack: Option<&str>) -> String {
                 info.locked_by
             )
         }
+        LeaseError::Full { most, stacks } => {
+            let list = stacks.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
+            let going = words::count(stacks.len() as u64, "run");
+            format!("{going} of at most {most} at once are going on, in {list}; {name} was not run")
+        }
         LeaseError::Lost => format!("the lease on {name} was lost; what was done until then is recorded"),
         LeaseError::Store(error) => error.to_string(),
     }
@@ -252,7 +257,14 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::AmbiguousStack { .. } => {
             (Exit::Usage, Some("write more of the id, or the name".to_owned()))
         }
-        EngineError::BadName(_) | EngineError::BadTag(_) => (Exit::Usage, None),
+        EngineError::NoSuchHook { nearest, .. } => (
+            Exit::NotFound,
+            did_you_mean(nearest.as_ref()).or_else(|| Some("see `sloth-runner hook list`".to_owned())),
+        ),
+        EngineError::HookExists(name) => {
+            (Exit::Conflict, Some(format!("see `sloth-runner hook show {name}`")))
+        }
+        EngineError::BadName(_) | EngineError::BadTag(_) | EngineError::BadHookName(_) => (Exit::Usage, None),
         EngineError::StackExists(name) => {
             (Exit::Conflict, Some(format!("see `sloth-runner stack show {name}`")))
         }
@@ -270,6 +282,13 @@ fn judge(error: &EngineError) -> (Exit, Option<String>) {
         EngineError::Commit(_) => (Exit::Conflict, Some("run it again".to_owned())),
         EngineError::Lease(error) => match error {
             LeaseError::Held(_) | LeaseError::NotOwner { .. } => (Exit::Locked, None),
+            LeaseError::Full { .. } => (
+                Exit::Locked,
+                Some(
+                    "wait with `--lock-wait 60s`, or allow more with `stacks.max_concurrent_executions`"
+                        .to_owned(),
+                ),
+            ),
             LeaseError::Lost => (Exit::Conflict, Some("run it again".to_owned())),
             LeaseError::NotLocked => (Exit::NotFound, None),
             LeaseError::Store(error) => judge_store(error),

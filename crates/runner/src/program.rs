@@ -159,12 +159,8 @@ impl Loaded {
     /// # Errors
     /// It cannot be read, is not valid, or holds another workflow than the one that was named.
     pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
-        let mut loaded = sloth_api::Loaded::new(read(found)?, &found.file, &found.values);
-        let config = &mut loaded.workflow.config;
-        app.durability.set(config.durability);
-        if let Some(most) = app.config()?.max_concurrent_executions {
-            config.max_parallel_tasks = config.max_parallel_tasks.min(most);
-        }
+        let loaded = sloth_api::Loaded::new(read(found)?, &found.file, &found.values);
+        app.durability.set(loaded.workflow.config.durability);
         Ok(Self(loaded))
     }
 }

@@ -132,8 +132,8 @@ fn configuration() {
          `~/.sloth-runner/config.yaml`; the last two may be missing. A key that is not listed here is an error.",
     );
     text.push_str("\n| key | meaning |\n|---|---|\n");
-    for key in config::STACK_KEYS {
-        let _ = writeln!(text, "| `stacks.{}` | {} |", key.name, key.doc);
+    for key in config::KEYS {
+        let _ = writeln!(text, "| `{}` | {} |", key.name, key.doc);
     }
     compare("config.md", &text);
 }
@@ -155,7 +155,10 @@ fn events() {
         "Events",
         "With `run -o json`, each is one line on standard output with the fields `type`, `severity`, `at`, `run_id`, \
          `task`,\n`address`, `message` and `payload`; the last line has the type `report`. Types sent by user code \
-         begin with `custom.`.",
+         begin with `custom.`.\n\n`events show -o json` and hooks get `id`, `seq`, `type`, `timestamp`, `severity`, \
+         `source`, `actor`, `stack`, `run_id`,\n`task`, `resource`, `message` and `data`. Numbers (`seq`) count each \
+         stack's events from 1, and those of no stack; after\n`events cleanup` a history begins later, and still \
+         without gaps.",
     );
     text.push_str("\n| type | meaning |\n|---|---|\n");
     for kind in EventType::ALL {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::json;
+use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
 use sloth_core::operation::ChainCheck;
+use sloth_core::recorded_body;
 use sloth_core::store::CheckFinding;
 use sloth_core::value::Value;
 
@@ -15,7 +17,7 @@ use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
-use crate::{blobs, body, connection, events, leases, operations, schema, stacks, sum, values, versions};
+use crate::{blobs, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -290,7 +292,7 @@ fn rows(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
                 format!("the times of the record of `{address}` are not what was written"),
             );
         }
-        match body::read(&text, 0, 0) {
+        match recorded_body::read(&text, Timestamp::default(), Timestamp::default()) {
             Ok(recorded) if recorded.address.to_string() == address => {
                 if row.get::<_, bool>(3)? {
                     collect(&recorded.spec, &mut named);
@@ -502,6 +504,13 @@ fn chains(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
 fn gaps(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     if let Some((stack, seq)) = events::first_gap(conn)? {
         found.severe("events-missing", format!("event {seq} of stack number {stack} is missing"));
+    }
+    match hooks::lost(conn)? {
+        0 => {}
+        n => found.severe(
+            "deliveries-lost",
+            format!("{n} of the events owed to hooks cannot be delivered: hook or event is missing"),
+        ),
     }
     Ok(())
 }

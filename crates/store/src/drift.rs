@@ -44,6 +44,9 @@ fn address_of(text: &str) -> Outcome<Address> {
     text.parse().map_err(|_| Failure::bad(format!("`{text}` is not an address")))
 }
 
+/// Findings of so many detections are kept.
+const REMEMBERED: i64 = 100;
+
 const RESOLVE: &str = "UPDATE drift_findings SET resolution = 'resolved' \
                        WHERE stack = ?1 AND address = ?2 AND resolution = 'pending' AND status <> 'clean'";
 
@@ -142,6 +145,9 @@ impl Session<'_> {
             "DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'",
         )?
         .execute(params![stack.num, detection - 1])?;
+        // Looking every minute must not fill the disk with what was found long ago.
+        conn.prepare_cached("DELETE FROM drift_findings WHERE stack = ?1 AND detection <= ?2")?
+            .execute(params![stack.num, detection - REMEMBERED])?;
         let put = "INSERT INTO drift_findings (stack, detection, address, status, expected, actual, diff, reason, \
                    detected_at, resolution) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
                    ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \

@@ -9,14 +9,17 @@ use sloth_core::store::{EventFilter, ReadEvents, StoreError, WriteEvents};
 use sloth_core::value::{Value, canonical};
 
 use crate::failure::{Failure, Outcome};
+use crate::hooks;
 use crate::session::{Session, stack_row};
 use crate::sql::{self, Connection, OptionalExtension as _, Owned, Row, params};
 
 /// Number under which events of no stack are kept.
 const NO_STACK: i64 = 0;
 
-const INSERT: &str = "INSERT INTO events (stack, seq, id, kind, severity, at, run, task, address, message, payload) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const INSERT: &str = "INSERT INTO events (stack, seq, id, kind, severity, at, run, task, address, message, payload, actor) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+const COLUMNS: &str = "seq, id, kind, severity, at, run, task, address, message, payload, actor";
 
 /// The number the next event of a stack gets.
 pub fn next_seq(conn: Connection<'_>, stack: i64) -> Outcome<u64> {
@@ -25,7 +28,14 @@ pub fn next_seq(conn: Connection<'_>, stack: i64) -> Outcome<u64> {
 }
 
 /// Writes one event.
-pub fn insert(conn: Connection<'_>, stack: i64, seq: u64, id: &[u8; 16], event: &Event) -> Outcome<()> {
+pub fn insert(
+    conn: Connection<'_>,
+    (stack, seq): (i64, u64),
+    id: &[u8; 16],
+    event: &Event,
+    actor: &str,
+) -> Outcome<()> {
+    let kind = event.type_name();
     let payload = match &event.payload {
         Value::Null => None,
         value => Some(canonical(value)),
@@ -34,7 +44,7 @@ pub fn insert(conn: Connection<'_>, stack: i64, seq: u64, id: &[u8; 16], event: 
         stack,
         seq,
         id,
-        event.kind.as_str(),
+        kind.as_ref(),
         rank(event.severity),
         event.at.as_nanos(),
         event.run.as_ref().map(RunId::as_str),
@@ -42,6 +52,7 @@ pub fn insert(conn: Connection<'_>, stack: i64, seq: u64, id: &[u8; 16], event: 
         event.address.as_ref().map(ToString::to_string),
         event.message,
         payload,
+        actor,
     ])?;
     Ok(())
 }
@@ -67,6 +78,7 @@ fn stored(row: &Row<'_>, stack: Option<&str>) -> Outcome<StoredEvent> {
         seq: row.get(0)?,
         id: EventId::from_stored(id_text(&row.get::<_, [u8; 16]>(1)?)),
         stack: stack.map(str::to_owned),
+        actor: row.get(10)?,
         event: Event {
             kind: EventType::parse(&kind)
                 .ok_or_else(|| Failure::bad(format!("`{kind}` is not a type of event")))?,
@@ -140,9 +152,40 @@ impl Session<'_> {
             None => next_seq(conn, num)?,
         };
         let id = writing.next_event_id(shared);
-        insert(conn, num, seq, &id, event)?;
+        insert(conn, (num, seq), &id, event, &writing.intent.actor.name)?;
         writing.event_seqs.insert(num, seq + 1);
-        Ok(())
+        if writing.hooks.is_none() {
+            writing.hooks = Some(hooks::enabled(conn)?);
+        }
+        hooks::owe(shared, conn, writing.hooks.as_deref().unwrap_or_default(), (num, seq), stack, event)
+    }
+
+    fn clean_events(&mut self, stack: Option<&StackId>, before: Timestamp) -> Outcome<u64> {
+        let only = match stack {
+            Some(id) => match stack_row(self.conn()?, id)? {
+                Some(row) => Some(row.num),
+                None => return Ok(0),
+            },
+            None => None,
+        };
+        let (conn, ..) = self.change()?;
+        let mut ask =
+            conn.prepare_cached("SELECT DISTINCT stack FROM events WHERE ?1 IS NULL OR stack = ?1")?;
+        let all = ask.query_map([only], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut gone = 0;
+        for num in all {
+            // Times need not be in the order of numbers; what goes is everything before the first that stays.
+            let sql = "SELECT max(seq), min(CASE WHEN at >= ?2 THEN seq END) FROM events WHERE stack = ?1";
+            let (last, young): (u64, Option<u64>) = conn
+                .prepare_cached(sql)?
+                .query_row(params![num, before.as_nanos()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let owed = hooks::first_owed(conn, num)?;
+            let keep = [Some(last), young, owed].into_iter().flatten().min().unwrap_or(last);
+            gone += conn
+                .prepare_cached("DELETE FROM events WHERE stack = ?1 AND seq < ?2")?
+                .execute(params![num, keep])? as u64;
+        }
+        Ok(gone)
     }
 }
 
@@ -153,9 +196,7 @@ fn of_stack(
     name: Option<&str>,
     filter: &EventFilter,
 ) -> Outcome<Vec<StoredEvent>> {
-    let mut sql = String::from(
-        "SELECT seq, id, kind, severity, at, run, task, address, message, payload FROM events WHERE stack = ?1",
-    );
+    let mut sql = format!("SELECT {COLUMNS} FROM events WHERE stack = ?1");
     let mut values = vec![Owned::from(num)];
     let mut with = |condition: &str, value: Owned| {
         values.push(value);
@@ -197,10 +238,33 @@ fn of_stack(
     Ok(out)
 }
 
+/// One event.
+pub fn get(conn: Connection<'_>, num: i64, seq: u64) -> Outcome<Option<StoredEvent>> {
+    let name = conn
+        .prepare_cached("SELECT name FROM stacks WHERE num = ?1")?
+        .query_row([num], |row| row.get::<_, String>(0))
+        .optional()?;
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE stack = ?1 AND seq = ?2");
+    let mut ask = conn.prepare_cached(&sql)?;
+    let mut rows = ask.query(params![num, seq])?;
+    rows.next()?.map(|row| stored(&row, name.as_deref())).transpose()
+}
+
+/// Where an event of this id is: number of its stack and its own.
+pub fn place(conn: Connection<'_>, id: &str) -> Outcome<Option<(i64, u64)>> {
+    let Some(id) = id_bytes(id) else { return Ok(None) };
+    let sql = "SELECT stack, seq FROM events WHERE id = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+fn id_bytes(text: &str) -> Option<[u8; 16]> {
+    let hex: String = text.chars().filter(|c| *c != '-').collect();
+    if hex.len() == 32 { Some(u128::from_str_radix(&hex, 16).ok()?.to_be_bytes()) } else { None }
+}
+
 /// The id under which an event of a transaction of its own is stored.
 pub fn fresh_id(now: Timestamp) -> [u8; 16] {
-    let text: String = EventId::generate(now).as_str().chars().filter(|c| *c != '-').collect();
-    u128::from_str_radix(&text, 16).unwrap_or(0).to_be_bytes()
+    id_bytes(EventId::generate(now).as_str()).unwrap_or_default()
 }
 
 /// First gap in the history of each stack, for checking: number of the stack and the number that is missing.
@@ -220,6 +284,10 @@ impl ReadEvents for Session<'_> {
 impl WriteEvents for Session<'_> {
     fn event_append(&mut self, stack: Option<&StackId>, event: &Event) -> Result<(), StoreError> {
         let done = self.append_event(stack, event);
+        self.shared.told(done)
+    }
+    fn event_clean(&mut self, stack: Option<&StackId>, before: Timestamp) -> Result<u64, StoreError> {
+        let done = self.clean_events(stack, before);
         self.shared.told(done)
     }
 }

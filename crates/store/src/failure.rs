@@ -41,6 +41,12 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+impl From<sloth_core::recorded_body::BadRecord> for Failure {
+    fn from(error: sloth_core::recorded_body::BadRecord) -> Self {
+        Self::Bad(error.to_string())
+    }
+}
+
 /// What SQLite calls it.
 fn code_of(error: &sql::Error) -> Option<ErrorCode> {
     match error {

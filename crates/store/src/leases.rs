@@ -18,7 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::session::stack_row;
 use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::sqlite::Shared;
-use crate::{events, mark, operations, process};
+use crate::{events, hooks, mark, operations, process};
 
 /// The first in the queue looks so often.
 const HEAD_PAUSE: Duration = Duration::from_millis(1);
@@ -316,7 +316,7 @@ impl Shared {
         request: &LeaseRequest,
         ticket: Option<i64>,
         watched: &mut Watched,
-    ) -> Outcome<Result<Lease, Box<LeaseInfo>>> {
+    ) -> Outcome<Result<Lease, LeaseError>> {
         let mut lent = self.lend(wait_for(request.kind))?;
         let conn = lent.conn()?;
         let here = here(self);
@@ -325,11 +325,25 @@ impl Shared {
         let queue = queue_of(conn, num)?;
         let verdict = Self::judge(request, ticket, &rows, &queue, &here, watched);
         if let Some(info) = verdict.info(&rows, &queue, &here) {
-            return Ok(Err(Box::new(info)));
+            return Ok(Err(LeaseError::Held(Box::new(info))));
+        }
+        if let Some(full) = full(conn, request, num, &here)? {
+            return Ok(Err(full));
         }
         for ended in rows.iter().filter(|held| held.ended(&here)) {
             conn.prepare_cached("DELETE FROM leases WHERE stack = ?1 AND lock_id = ?2")?
                 .execute(params![num, ended.id.as_str()])?;
+            let event = Event {
+                kind: EventType::LockExpired,
+                severity: Severity::Warning,
+                at: here.now,
+                run: None,
+                task: None,
+                address: None,
+                message: format!("the lease of `{}` for `{}` ended", ended.locked_by, ended.operation),
+                payload: Value::Null,
+            };
+            tell(self, conn, (num, &request.stack), &event, &request.actor.name)?;
         }
         let lease = self.grant(conn, request, num, &here)?;
         let gone = queue.iter().filter(|w| Some(w.ticket) == ticket || w.is_gone(&here));
@@ -443,12 +457,12 @@ impl Shared {
     fn take(&self, request: &LeaseRequest, cancelled: &dyn Fn() -> bool) -> Result<Lease, LeaseError> {
         let told = |failure: Failure| LeaseError::Store(self.tell(failure));
         let mut watched = Watched::default();
-        let mut info = match self.try_take(request, None, &mut watched).map_err(told)? {
+        let mut why = match self.try_take(request, None, &mut watched).map_err(told)? {
             Ok(lease) => return Ok(lease),
-            Err(info) => info,
+            Err(why) => why,
         };
         if request.wait.is_zero() || cancelled() {
-            return Err(LeaseError::Held(info));
+            return Err(why);
         }
         let end = Instant::now() + request.wait;
         let mut ticket = self.enqueue(request).map_err(told)?;
@@ -468,7 +482,7 @@ impl Shared {
             if free {
                 match self.try_take(request, Some(ticket), &mut watched) {
                     Ok(Ok(lease)) => return Ok(lease),
-                    Ok(Err(now)) => info = now,
+                    Ok(Err(now)) => why = now,
                     Err(failure) if failure.is_busy() => {}
                     Err(failure) => return Err(told(failure)),
                 }
@@ -476,7 +490,10 @@ impl Shared {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || cancelled() {
                 self.leave_queue(ticket).map_err(told)?;
-                return Err(LeaseError::Held(self.current(request, info)));
+                return Err(match why {
+                    LeaseError::Held(info) => LeaseError::Held(self.current(request, info)),
+                    other => other,
+                });
             }
             let pause = HEAD_PAUSE * u32::try_from(1 + ahead * 5).unwrap_or(u32::MAX);
             std::thread::sleep(pause.min(LONGEST_PAUSE).min(left));
@@ -509,7 +526,7 @@ impl Shared {
         }
         let rows = rows_of(conn, num)?;
         let verdict = Self::judge(request, Some(ticket), &rows, &queue, &here, watched);
-        Ok((matches!(verdict, Verdict::Free), ahead))
+        Ok((matches!(verdict, Verdict::Free) && full(conn, request, num, &here)?.is_none(), ahead))
     }
 
     fn list(&self, stack: &StackId) -> Outcome<Vec<LeaseInfo>> {
@@ -658,6 +675,19 @@ struct Said<'a> {
     message: String,
 }
 
+/// Writes an event of a transaction of its own, and owes it to hooks.
+fn tell(
+    shared: &Shared,
+    conn: Connection<'_>,
+    (num, stack): (i64, &StackId),
+    event: &Event,
+    actor: &str,
+) -> Outcome<()> {
+    let seq = events::next_seq(conn, num)?;
+    events::insert(conn, (num, seq), &events::fresh_id(event.at), event, actor)?;
+    hooks::owe(shared, conn, &hooks::enabled(conn)?, (num, seq), Some(stack), event)
+}
+
 /// Where the operation log stands after it.
 struct Position {
     lineage: String,
@@ -691,7 +721,7 @@ impl Said<'_> {
             message: self.message,
             payload: Value::Null,
         };
-        events::insert(conn, num, events::next_seq(conn, num)?, &events::fresh_id(at), &event)?;
+        tell(shared, conn, (num, stack), &event, &self.actor.name)?;
         let (seq, _, hash) = operations::append(
             conn,
             operations::Entry {
@@ -707,6 +737,27 @@ impl Said<'_> {
         )?;
         Ok(Position { lineage: mark::position(conn)?.0, seq, hash })
     }
+}
+
+/// Are as many runs going on in other stacks as the request allows?
+fn full(conn: Connection<'_>, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Option<LeaseError>> {
+    let Some(most) = request.most else { return Ok(None) };
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = stack) FROM leases \
+         WHERE kind = 'process' AND stack <> ?1"
+    );
+    let mut ask = conn.prepare_cached(&sql)?;
+    let mut rows = ask.query([num])?;
+    let mut stacks: Vec<String> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let held = held(&row)?;
+        if LeaseRequest::is_run(&held.operation) && !held.ended(here) {
+            stacks.push(row.get(17)?);
+        }
+    }
+    stacks.sort_unstable();
+    Ok((stacks.len() >= usize::try_from(most).unwrap_or(usize::MAX))
+        .then_some(LeaseError::Full { most, stacks }))
 }
 
 /// Everything that is written down: name of the stack, lease, and whether it has ended.

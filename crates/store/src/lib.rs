@@ -9,7 +9,6 @@
 
 mod backup;
 mod blobs;
-mod body;
 mod check;
 mod connection;
 mod drift;
@@ -17,6 +16,7 @@ mod events;
 mod failure;
 mod files;
 mod handlers;
+mod hooks;
 mod journal;
 mod leases;
 mod location;

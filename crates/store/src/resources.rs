@@ -2,12 +2,12 @@
 //! `resource_history`, in the order of the version that ended them.
 
 use sloth_core::address::Address;
-use sloth_core::digest::Digest;
+use sloth_core::clock::Timestamp;
 use sloth_core::id::StackId;
 use sloth_core::recorded::{Recorded, RecordedText};
+use sloth_core::recorded_body::{self, BadRecord, RecordedBody};
 use sloth_core::store::{ReadResources, StoreError, VersionAt, WriteResources};
 
-use crate::body;
 use crate::failure::{Failure, Outcome};
 use crate::session::{Net, Part, Scope, Session};
 use crate::sql::{OptionalExtension as _, Row, params};
@@ -68,7 +68,7 @@ impl Session<'_> {
         &self,
         stack: &StackId,
         at: VersionAt,
-        mut each: impl FnMut(&str, i64, i64) -> Outcome<()>,
+        mut each: impl FnMut(&str, Timestamp, Timestamp) -> Outcome<()>,
     ) -> Outcome<()> {
         let Some(row) = self.stack(stack)? else { return Ok(()) };
         let conn = self.conn()?;
@@ -83,7 +83,8 @@ impl Session<'_> {
         };
         while let Some(row) = rows.next()? {
             let text = row.get_ref(2)?.as_str().map_err(|_| Failure::bad("a record is not text"))?;
-            each(text, row.get(0)?, row.get(1)?)?;
+            let at = |nanos: i64| Timestamp::from_nanos(nanos);
+            each(text, at(row.get(0)?), at(row.get(1)?))?;
         }
         Ok(())
     }
@@ -92,7 +93,7 @@ impl Session<'_> {
     pub fn list_resources(&self, stack: &StackId, at: VersionAt) -> Outcome<Vec<Recorded>> {
         let mut out = Vec::new();
         self.each_resource(stack, at, |text, created, updated| {
-            out.push(body::read(text, created, updated)?);
+            out.push(recorded_body::read(text, created, updated)?);
             Ok(())
         })?;
         Ok(out)
@@ -105,7 +106,7 @@ impl Session<'_> {
         while let Some(row) = rows.next()? {
             let (stack, address): (String, String) = (row.get(1)?, row.get(2)?);
             let stack = StackId::from_stored(stack);
-            match self.get_resource(&stack, &address, VersionAt::Head, body::outline)? {
+            match self.get_resource(&stack, &address, VersionAt::Head, recorded_body::outline)? {
                 Some(recorded) if recorded.address.id() == id => out.push((stack, recorded)),
                 _ => {}
             }
@@ -118,7 +119,7 @@ impl Session<'_> {
         stack: &StackId,
         address: &str,
         at: VersionAt,
-        make: impl Fn(&str, i64, i64) -> Outcome<T>,
+        make: impl Fn(&str, Timestamp, Timestamp) -> Result<T, BadRecord>,
     ) -> Outcome<Option<T>> {
         let Some(row) = self.stack(stack)? else { return Ok(None) };
         let conn = self.conn()?;
@@ -132,7 +133,9 @@ impl Session<'_> {
                 conn.prepare_cached(GET_AT)?.query_row(params![row.num, version, address], read).optional()?
             }
         };
-        found.map(|(created, updated, text)| make(&text, created, updated)).transpose()
+        let at = |nanos: i64| Timestamp::from_nanos(nanos);
+        let made = found.map(|(created, updated, text)| make(&text, at(created), at(updated)));
+        Ok(made.transpose()?)
     }
 
     fn count_resources(&self, stack: &StackId) -> Outcome<u64> {
@@ -163,12 +166,11 @@ impl Session<'_> {
         Ok(out)
     }
 
-    pub fn put_resource(&mut self, recorded: &Recorded) -> Outcome<()> {
+    pub fn put_resource(&mut self, body: &RecordedBody) -> Outcome<()> {
         let (conn, writing, stack) = self.target()?;
-        let address = recorded.address.to_string();
-        let text = body::write(recorded)?;
-        let digest = Digest::of(text.as_bytes());
-        let (created, updated) = (recorded.created_at.as_nanos(), recorded.updated_at.as_nanos());
+        let address = body.address().to_string();
+        let (text, digest) = (body.text(), body.digest());
+        let (created, updated) = (body.created_at().as_nanos(), body.updated_at().as_nanos());
         let (num, next) = (stack.num, stack.next());
         let key = (Part::Resource, address);
         let address = &key.1;
@@ -241,10 +243,21 @@ impl ReadResources for Session<'_> {
         address: &Address,
         at: VersionAt,
     ) -> Result<Option<Recorded>, StoreError> {
-        self.shared.told(self.get_resource(stack, &address.to_string(), at, body::read))
+        self.shared.told(self.get_resource(stack, &address.to_string(), at, recorded_body::read))
     }
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError> {
         self.shared.told(self.list_resources(stack, at))
+    }
+    fn resource_bodies(
+        &self,
+        stack: &StackId,
+        at: VersionAt,
+        each: &mut dyn FnMut(RecordedBody),
+    ) -> Result<(), StoreError> {
+        self.shared.told(self.each_resource(stack, at, |text, created, updated| {
+            each(RecordedBody::from_stored(text, created, updated)?);
+            Ok(())
+        }))
     }
     fn resource_texts(
         &self,
@@ -253,7 +266,7 @@ impl ReadResources for Session<'_> {
         each: &mut dyn FnMut(RecordedText),
     ) -> Result<(), StoreError> {
         self.shared.told(self.each_resource(stack, at, |text, created, updated| {
-            each(body::outline(text, created, updated)?);
+            each(recorded_body::outline(text, created, updated)?);
             Ok(())
         }))
     }
@@ -273,8 +286,8 @@ impl ReadResources for Session<'_> {
 }
 
 impl WriteResources for Session<'_> {
-    fn resource_put(&mut self, recorded: &Recorded) -> Result<(), StoreError> {
-        let done = self.put_resource(recorded);
+    fn resource_put_body(&mut self, body: &RecordedBody) -> Result<(), StoreError> {
+        let done = self.put_resource(body);
         self.shared.told(done)
     }
     fn resource_remove(&mut self, address: &Address) -> Result<bool, StoreError> {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use sloth_core::digest::Digest;
+use sloth_core::hook::Hook;
 use sloth_core::id::{EventId, OperationId, StackId};
 use sloth_core::lease::Fence;
 use sloth_core::store::{
@@ -80,6 +81,8 @@ pub struct Writing {
     pub changes: Changes,
     /// Next sequence number of events, by stack number.
     pub event_seqs: HashMap<i64, u64>,
+    /// Hooks that are told something, once somebody asked.
+    pub hooks: Option<Vec<Hook>>,
     event_id: Option<u128>,
 }
 
@@ -181,6 +184,7 @@ impl<'s> Session<'s> {
             made: Vec::new(),
             changes: Changes::new(),
             event_seqs: HashMap::new(),
+            hooks: None,
             event_id: None,
         };
         Ok(Self { shared, link: Link::Write(lent), writing: Some(writing), known: RefCell::default() })

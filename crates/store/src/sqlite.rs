@@ -102,6 +102,8 @@ pub struct Shared {
     started: AtomicBool,
     pub files: RunFiles,
     pub unflushed: AtomicBool,
+    /// Were events written that some enabled hook might wait for?
+    stirred: AtomicBool,
 }
 
 /// The one writer: here, or lent out.
@@ -211,6 +213,11 @@ impl Shared {
             .into());
         }
         Ok(())
+    }
+
+    /// There may be something to deliver now.
+    pub fn stir(&self) {
+        self.stirred.store(true, Ordering::Relaxed);
     }
 
     /// A connection for reading; give it back with [`Shared::keep_reader`].
@@ -465,6 +472,7 @@ impl SqliteStore {
             pen_back: Condvar::new(),
             started: AtomicBool::new(matches!(first, Reader::Pen(_))),
             unflushed: AtomicBool::new(false),
+            stirred: AtomicBool::new(false),
         };
         shared.keep_reader(first);
         Ok(Self { shared, temporary: None })
@@ -524,6 +532,7 @@ impl SqliteStore {
             pen_back: Condvar::new(),
             started: AtomicBool::new(false),
             unflushed: AtomicBool::new(false),
+            stirred: AtomicBool::new(false),
         };
         shared.keep_reader(Reader::Plain(conn));
         Ok(Self { shared, temporary: None })
@@ -585,6 +594,9 @@ impl Store for SqliteStore {
     }
     fn backups(&self) -> &dyn Backups {
         self
+    }
+    fn hooks_stirred(&self) -> bool {
+        self.shared.stirred.load(Ordering::Relaxed)
     }
     fn blobs(&self) -> &dyn Blobs {
         &self.shared

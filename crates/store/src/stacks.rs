@@ -6,6 +6,7 @@ use sloth_core::clock::Timestamp;
 use sloth_core::digest::Digest;
 use sloth_core::id::StackId;
 use sloth_core::past::Past;
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{
     ReadStacks, StackMatch, StoreError, WriteDrift as _, WriteOutputs as _, WriteRuns as _, WriteStacks,
@@ -226,7 +227,7 @@ impl Session<'_> {
         for version in &past.versions {
             let (mut here, mut outputs) = (BTreeMap::new(), BTreeSet::new());
             for recorded in &version.resources {
-                self.put_resource(recorded)?;
+                self.put_resource(&RecordedBody::of(recorded))?;
                 here.insert(recorded.address.to_string(), recorded.address.clone());
             }
             for output in &version.outputs {

@@ -13,6 +13,7 @@ use sloth_core::clock::{Clock, Timestamp};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::event::{Event, EventType, Severity, StoredEvent};
+use sloth_core::hook::{Attempt, Delivery, Hook, HookState, Verdict};
 use sloth_core::id::{EventId, LockId, OperationId, RunId, StackId};
 use sloth_core::journal::{Guard, Intention, OpenStep, StepEvent, StepState, next_state};
 use sloth_core::lease::{Fence, Lease, LeaseError, LeaseInfo, LeaseKind, LeaseRequest};
@@ -20,15 +21,17 @@ use sloth_core::operation::Operation;
 use sloth_core::output::Output;
 use sloth_core::past::Past;
 use sloth_core::recorded::{Recorded, RecordedText};
+use sloth_core::recorded_body::RecordedBody;
 use sloth_core::retention::{Collected, digests_in};
 use sloth_core::run::Run;
 use sloth_core::stack::Stack;
 use sloth_core::store::{
     BackupInfo, Backups, Blobs, CheckFinding, CommitError, Committed, EventFilter, Intent, Journal, Leases,
-    OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadOperations, ReadOutputs,
-    ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal, StackMatch, Store,
-    StoreError, Txn, VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers, WriteOutputs,
-    WriteResources, WriteRuns, WriteStacks, WriteUpstreams, WriteValues, WriteVersions,
+    OperationRecord, PendingHandler, ReadDrift, ReadEvents, ReadHandlers, ReadHooks, ReadOperations,
+    ReadOutputs, ReadResources, ReadRuns, ReadStacks, ReadUpstreams, ReadValues, ReadVersions, Seal,
+    StackMatch, Store, StoreError, Txn, VersionAt, View, Wait, WriteDrift, WriteEvents, WriteHandlers,
+    WriteHooks, WriteOutputs, WriteResources, WriteRuns, WriteStacks, WriteUpstreams, WriteValues,
+    WriteVersions,
 };
 use sloth_core::upstream::Upstream;
 use sloth_core::value::{Value, canonical, to_value};
@@ -160,6 +163,23 @@ struct World {
     values: BTreeMap<(String, String), ValueEntry>,
     value_locks: BTreeMap<String, (String, Timestamp)>,
     tickets: u64,
+    hooks: BTreeMap<String, HookState>,
+    owed: Vec<Owed>,
+    owed_ever: u64,
+    attempts: Vec<Attempt>,
+}
+
+/// An event that a hook has not taken yet.
+#[derive(Clone)]
+struct Owed {
+    num: u64,
+    hook: String,
+    stack: Option<StackId>,
+    seq: u64,
+    attempts: u32,
+    due_at: Timestamp,
+    dead: bool,
+    claimed: bool,
 }
 
 struct Step {
@@ -293,6 +313,9 @@ impl Store for MemoryStore {
     }
     fn backups(&self) -> &dyn Backups {
         self
+    }
+    fn hooks_stirred(&self) -> bool {
+        !self.world().hooks.is_empty()
     }
     fn blobs(&self) -> &dyn Blobs {
         self
@@ -523,7 +546,8 @@ impl ReadResources for Session<'_> {
 }
 
 impl WriteResources for Session<'_> {
-    fn resource_put(&mut self, recorded: &Recorded) -> Result<()> {
+    fn resource_put_body(&mut self, body: &RecordedBody) -> Result<()> {
+        let recorded = body.record().map_err(|e| StoreError::Conflict(e.to_string()))?;
         let entry = self.target()?;
         let name = recorded.address.to_string();
         let digest = recorded.digest();
@@ -532,7 +556,7 @@ impl WriteResources for Session<'_> {
         }
         // What is put back to what it was at the head has not changed.
         let before = entry.sealed().resources.get(&name).filter(|old| old.digest() == digest).cloned();
-        entry.newest.resources.insert(name, before.unwrap_or_else(|| recorded.clone()));
+        entry.newest.resources.insert(name, before.unwrap_or(recorded));
         Ok(())
     }
     fn resource_remove(&mut self, address: &Address) -> Result<bool> {
@@ -738,7 +762,7 @@ impl ReadEvents for Session<'_> {
         };
         all.retain(|stored| {
             let event = &stored.event;
-            let name = event.kind.as_str();
+            let name = event.type_name();
             filter.kind.as_deref().is_none_or(|kind| match kind.strip_suffix('*') {
                 Some(family) => name.starts_with(family),
                 None => name == kind,
@@ -761,20 +785,184 @@ fn renamed(entry: &StackEntry) -> Vec<StoredEvent> {
     entry.events.iter().map(|e| StoredEvent { stack: name.clone(), ..e.clone() }).collect()
 }
 
-fn append(list: &mut Vec<StoredEvent>, now: Timestamp, event: Event) {
-    let seq = list.len() as u64 + 1;
-    list.push(StoredEvent { seq, id: EventId::generate(now), stack: None, event });
+fn append(list: &mut Vec<StoredEvent>, now: Timestamp, event: Event, actor: &str) {
+    let seq = list.last().map_or(1, |last| last.seq + 1);
+    list.push(StoredEvent {
+        seq,
+        id: EventId::generate(now),
+        stack: None,
+        actor: Some(actor.to_owned()),
+        event,
+    });
 }
 
 impl WriteEvents for Session<'_> {
     fn event_append(&mut self, stack: Option<&StackId>, event: &Event) -> Result<()> {
-        let now = self.now();
-        let list = match stack {
-            None => &mut self.world.events,
-            Some(id) => &mut self.world.stacks.get_mut(id).ok_or_else(|| unknown(id))?.events,
-        };
-        append(list, now, event.clone());
+        let (now, actor) =
+            (self.now(), self.intent.as_ref().map_or("", |i| i.actor.name.as_str()).to_owned());
+        let list = self.world.history(stack).ok_or_else(|| unknown(stack.unwrap_or(&none())))?;
+        append(list, now, event.clone(), &actor);
+        self.world.owe(now, stack, event);
         Ok(())
+    }
+    fn event_clean(&mut self, stack: Option<&StackId>, before: Timestamp) -> Result<u64> {
+        let ids: Vec<Option<StackId>> = match stack {
+            Some(id) => vec![Some(id.clone())],
+            None => std::iter::once(None).chain(self.world.stacks.keys().cloned().map(Some)).collect(),
+        };
+        let mut gone = 0;
+        for id in ids {
+            let owed = self.world.owed.iter().filter(|o| o.stack == id).map(|o| o.seq).min();
+            let Some(list) = self.world.history(id.as_ref()) else { continue };
+            let Some(last) = list.last().map(|e| e.seq) else { continue };
+            let young = list.iter().filter(|e| e.event.at >= before).map(|e| e.seq).min();
+            let keep = [Some(last), young, owed].into_iter().flatten().min().unwrap_or(last);
+            let all = list.len();
+            list.retain(|e| e.seq >= keep);
+            gone += (all - list.len()) as u64;
+        }
+        Ok(gone)
+    }
+}
+
+fn none() -> StackId {
+    StackId::from_stored("")
+}
+
+impl World {
+    fn history(&mut self, stack: Option<&StackId>) -> Option<&mut Vec<StoredEvent>> {
+        match stack {
+            None => Some(&mut self.events),
+            Some(id) => self.stacks.get_mut(id).map(|entry| &mut entry.events),
+        }
+    }
+    fn event(&self, stack: Option<&StackId>, seq: u64) -> Option<StoredEvent> {
+        let all = match stack {
+            None => self.events.clone(),
+            Some(id) => self.stacks.get(id).map(renamed)?,
+        };
+        all.into_iter().find(|e| e.seq == seq)
+    }
+    /// Owes the newest event of a stack to those who want it.
+    fn owe(&mut self, now: Timestamp, stack: Option<&StackId>, event: &Event) {
+        let seq = self.history(stack).and_then(|list| list.last()).map_or(0, |last| last.seq);
+        let failed = event.payload.get("hook").and_then(Value::as_str);
+        let wants = |state: &&HookState| state.hook.wants(&event.type_name(), stack, failed);
+        let names: Vec<String> =
+            self.hooks.values().filter(wants).map(|state| state.hook.name.clone()).collect();
+        for name in names {
+            self.owe_to(now, name, stack.cloned(), seq);
+        }
+    }
+    fn owe_to(&mut self, now: Timestamp, hook: String, stack: Option<StackId>, seq: u64) {
+        self.owed_ever += 1;
+        let num = self.owed_ever;
+        self.owed.push(Owed { num, hook, stack, seq, attempts: 0, due_at: now, dead: false, claimed: false });
+    }
+}
+
+impl ReadHooks for Session<'_> {
+    fn hook_list(&self) -> Result<Vec<HookState>> {
+        let count =
+            |name: &str, dead| self.world.owed.iter().filter(|o| o.hook == name && o.dead == dead).count();
+        let counted = |state: &HookState| HookState {
+            waiting: count(&state.hook.name, false) as u64,
+            dead: count(&state.hook.name, true) as u64,
+            ..state.clone()
+        };
+        Ok(self.world.hooks.values().map(counted).collect())
+    }
+    fn hook_attempts(&self, hook: Option<&str>, limit: u64) -> Result<Vec<Attempt>> {
+        let of = |a: &&Attempt| hook.is_none_or(|name| a.hook == name);
+        let mut all: Vec<Attempt> = self.world.attempts.iter().filter(of).cloned().collect();
+        if limit > 0 {
+            let extra = all.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+            all.drain(..extra);
+        }
+        Ok(all)
+    }
+}
+
+impl WriteHooks for Session<'_> {
+    fn hook_put(&mut self, hook: &Hook) -> Result<()> {
+        let fresh = HookState { hook: hook.clone(), runs: 0, last_run: None, waiting: 0, dead: 0 };
+        self.world.hooks.entry(hook.name.clone()).or_insert(fresh).hook = hook.clone();
+        Ok(())
+    }
+    fn hook_remove(&mut self, name: &str) -> Result<bool> {
+        self.world.owed.retain(|o| o.hook != name);
+        Ok(self.world.hooks.remove(name).is_some())
+    }
+    fn delivery_last(&mut self) -> Result<u64> {
+        Ok(self.world.owed.iter().map(|o| o.num).max().unwrap_or(0))
+    }
+    fn delivery_claim(&mut self, last: u64, lease: Duration, limit: u64) -> Result<Vec<Delivery>> {
+        let now = self.now();
+        let World { owed, hooks, .. } = &mut self.world;
+        let due = owed.iter_mut().filter(|o| {
+            o.num <= last && !o.dead && o.due_at <= now && hooks.get(&o.hook).is_some_and(|s| s.hook.enabled)
+        });
+        let mut claimed = Vec::new();
+        for o in due.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            (o.claimed, o.due_at) = (true, now.plus(lease));
+            o.attempts += 1;
+            claimed.push(o.clone());
+        }
+        let delivery = |o: Owed| Delivery {
+            num: o.num,
+            token: "memory".to_owned(),
+            event: self.world.event(o.stack.as_ref(), o.seq),
+            hook: o.hook,
+            attempt: o.attempts,
+        };
+        Ok(claimed.into_iter().map(delivery).collect())
+    }
+    fn delivery_end(&mut self, of: &Delivery, verdict: Verdict, attempt: Option<&Attempt>) -> Result<bool> {
+        let now = self.now();
+        if let Some(attempt) = attempt {
+            self.world.attempts.push(attempt.clone());
+            if let Some(state) = self.world.hooks.get_mut(&attempt.hook) {
+                state.runs += 1;
+                state.last_run = Some(attempt.at);
+            }
+        }
+        let mine = |o: &Owed| o.num == of.num && o.claimed && o.attempts == of.attempt;
+        let Some(at) = self.world.owed.iter().position(mine) else { return Ok(false) };
+        if verdict == Verdict::Delivered {
+            self.world.owed.remove(at);
+            return Ok(true);
+        }
+        let owed = &mut self.world.owed[at];
+        owed.claimed = false;
+        match verdict {
+            Verdict::Retry(due) => owed.due_at = due,
+            Verdict::Dead => owed.dead = true,
+            _ => (owed.due_at, owed.attempts) = (now, owed.attempts - 1),
+        }
+        Ok(true)
+    }
+    fn delivery_add(&mut self, hook: &str, event: &str) -> Result<bool> {
+        let now = self.now();
+        let in_stacks = self.world.stacks.iter().map(|(id, entry)| (Some(id.clone()), &entry.events));
+        let found = std::iter::once((None, &self.world.events)).chain(in_stacks).find_map(|(id, list)| {
+            let seq = list.iter().find(|e| e.id.as_str() == event)?.seq;
+            Some((id, seq))
+        });
+        let Some((stack, seq)) = found.filter(|_| self.world.hooks.contains_key(hook)) else {
+            return Ok(false);
+        };
+        self.world.owed.retain(|o| !(o.dead && o.hook == hook && o.stack == stack && o.seq == seq));
+        self.world.owe_to(now, hook.to_owned(), stack, seq);
+        Ok(true)
+    }
+    fn delivery_revive(&mut self, hook: Option<&str>) -> Result<u64> {
+        let now = self.now();
+        let mut n = 0;
+        for owed in self.world.owed.iter_mut().filter(|o| o.dead && hook.is_none_or(|name| o.hook == name)) {
+            (owed.dead, owed.attempts, owed.due_at) = (false, 0, now);
+            n += 1;
+        }
+        Ok(n)
     }
 }
 
@@ -1101,21 +1289,52 @@ impl MemoryStore {
         &self,
         request: &LeaseRequest,
         ticket: Option<u64>,
-    ) -> std::result::Result<std::result::Result<Lease, Box<LeaseInfo>>, LeaseError> {
+    ) -> std::result::Result<std::result::Result<Lease, LeaseError>, LeaseError> {
         let clock = Arc::clone(&self.shared.clock);
         let (now, boot) = (clock.now(), clock.boottime());
         self.change(|world| {
+            let runs = |entry: &&StackEntry| {
+                entry.stack.id != request.stack
+                    && entry.leases.iter().any(|h| {
+                        h.info.kind == LeaseKind::Process
+                            && LeaseRequest::is_run(&h.info.operation)
+                            && h.expires_boot > boot
+                    })
+            };
+            let mut running: Vec<String> =
+                world.stacks.values().filter(runs).map(|entry| entry.stack.name.clone()).collect();
+            running.sort_unstable();
             let Some(entry) = world.stacks.get_mut(&request.stack) else {
                 return Err(LeaseError::Store(unknown(&request.stack)));
             };
-            entry.leases.retain(|h| h.expires_boot > boot);
+            let ended: Vec<Held> = entry.leases.extract_if(.., |h| h.expires_boot <= boot).collect();
+            for held in ended {
+                let LeaseInfo { locked_by, operation, .. } = held.info;
+                let event = Event {
+                    kind: EventType::LockExpired,
+                    severity: Severity::Warning,
+                    at: now,
+                    run: None,
+                    task: None,
+                    address: None,
+                    message: format!("the lease of `{locked_by}` for `{operation}` ended"),
+                    payload: Value::Null,
+                };
+                if let Some(list) = world.history(Some(&request.stack)) {
+                    append(list, now, event.clone(), &request.actor.name);
+                }
+                world.owe(now, Some(&request.stack), &event);
+            }
+            let Some(entry) = world.stacks.get_mut(&request.stack) else {
+                return Err(LeaseError::Store(unknown(&request.stack)));
+            };
             let queue: Vec<String> = entry.waiters.iter().map(|(_, name, _)| name.clone()).collect();
             let person = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Person).cloned();
             let rides = request.kind == LeaseKind::Process
                 && person.as_ref().is_some_and(|p| request.presents.as_ref() == Some(&p.info.id));
             let in_the_way = entry.leases.iter().find(|h| h.info.kind == LeaseKind::Process || !rides);
             if let Some(held) = in_the_way {
-                return Ok(Err(Box::new(LeaseInfo { queue, ..held.info.clone() })));
+                return Ok(Err(LeaseError::Held(Box::new(LeaseInfo { queue, ..held.info.clone() }))));
             }
             let first = entry.waiters.iter().find(|(number, _, presents)| {
                 ticket.is_none_or(|mine| *number < mine)
@@ -1139,7 +1358,12 @@ impl MemoryStore {
             if let Some((_, name, _)) = first {
                 info.locked_by.clone_from(name);
                 info.queue = queue;
-                return Ok(Err(Box::new(info)));
+                return Ok(Err(LeaseError::Held(Box::new(info))));
+            }
+            if let Some(most) = request.most
+                && running.len() >= usize::try_from(most).unwrap_or(usize::MAX)
+            {
+                return Ok(Err(LeaseError::Full { most, stacks: running }));
             }
             entry.fence += 1;
             entry.waiters.retain(|(number, ..)| Some(*number) != ticket);
@@ -1191,8 +1415,9 @@ fn said(
         message: format!("{verb} by `{}`", actor.name),
         payload: Value::Null,
     };
-    append(&mut entry.events, now, event);
+    append(&mut entry.events, now, event.clone(), &actor.name);
     let about = ((stack.to_string(), entry.stack.name.clone()), Some(entry.head()), entry.head());
+    world.owe(now, Some(stack), &event);
     log(world, now, actor, verb, arguments, &Some(about), OperationRecord::default());
 }
 
@@ -1202,12 +1427,12 @@ impl Leases for MemoryStore {
         request: &LeaseRequest,
         cancelled: &dyn Fn() -> bool,
     ) -> std::result::Result<Lease, LeaseError> {
-        let mut info = match self.try_take(request, None)? {
+        let mut why = match self.try_take(request, None)? {
             Ok(lease) => return Ok(lease),
-            Err(info) => info,
+            Err(why) => why,
         };
         if request.wait.is_zero() || cancelled() {
-            return Err(LeaseError::Held(info));
+            return Err(why);
         }
         let ticket = self.change(|world| {
             world.tickets += 1;
@@ -1221,7 +1446,7 @@ impl Leases for MemoryStore {
         loop {
             match self.try_take(request, Some(ticket))? {
                 Ok(lease) => return Ok(lease),
-                Err(now) => info = now,
+                Err(now) => why = now,
             }
             if Instant::now() >= end || cancelled() {
                 self.change(|world| {
@@ -1229,7 +1454,7 @@ impl Leases for MemoryStore {
                         entry.waiters.retain(|(number, ..)| *number != ticket);
                     }
                 })?;
-                return Err(LeaseError::Held(info));
+                return Err(why);
             }
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -19,6 +19,7 @@ use sloth_core::diff::Diff;
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
 use sloth_core::event::{Event, EventType, Severity};
+use sloth_core::hook::{Action, Attempt, Delivery, Hook, Verdict};
 use sloth_core::id::{LockId, RunId, StackId};
 use sloth_core::journal::{Intention, Subject};
 use sloth_core::lease::{Lease, LeaseError, LeaseKind, LeaseRequest};
@@ -84,12 +85,15 @@ macro_rules! store_laws {
             an_ended_lease_nobody_took_still_commits
             an_expired_lock_of_a_person_is_gone
             an_old_holder_is_fenced_after_a_take_over
+            at_most_so_many_runs_go_on_at_once
             contents_that_nothing_names_are_collected
             drift_is_resolved_by_a_clean_look
             drift_that_is_ignored_is_listed_until_its_end
             events_are_filtered_and_numbered_without_gaps
             every_version_can_be_read
+            events_are_owed_to_hooks_until_they_take_them
             handlers_are_queued_once_and_kept
+            old_events_go_and_what_is_owed_stays
             leases_are_granted_in_order_of_arrival
             metadata_and_status_survive
             only_the_owner_releases_a_lock
@@ -164,6 +168,7 @@ pub fn request(stack: &StackId, name: &str) -> LeaseRequest {
         ttl: Duration::from_secs(30),
         presents: None,
         wait: Duration::ZERO,
+        most: None,
     }
 }
 
@@ -1071,6 +1076,50 @@ pub fn outputs_have_a_history(f: &Fixture) {
     assert_eq!(view.version_snapshot(&s.id, Version(2)).unwrap().unwrap().outputs, at(2));
 }
 
+/// The limit counts runs in force and nothing else; a waiter is let in when one ends.
+pub fn at_most_so_many_runs_go_on_at_once(f: &Fixture) {
+    let stacks: Vec<Stack> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|name| {
+            let stack = stack(f, name);
+            let mut txn = f.store.begin(no_stack()).unwrap();
+            txn.stack_insert(&stack).unwrap();
+            txn.commit(Seal::Pending).unwrap();
+            stack
+        })
+        .collect();
+    let run = |at: usize| LeaseRequest {
+        operation: "run".to_owned(),
+        most: Some(2),
+        ..request(&stacks[at].id, &format!("bot-{at}"))
+    };
+    let leases = f.store.leases();
+    let rename = LeaseRequest { operation: "rename".to_owned(), ..request(&stacks[3].id, "ann") };
+    let rename = leases.acquire(&rename, &|| false).unwrap();
+    let first = leases.acquire(&run(0), &|| false).unwrap();
+    let _second =
+        leases.acquire(&LeaseRequest { operation: "apply".to_owned(), ..run(1) }, &|| false).unwrap();
+    match leases.acquire(&run(2), &|| false) {
+        Err(LeaseError::Full { most: 2, stacks }) => assert_eq!(stacks, ["a", "b"]),
+        other => panic!("{other:?}"),
+    }
+    let short = LeaseRequest { wait: Duration::from_millis(20), ..run(2) };
+    assert!(matches!(leases.acquire(&short, &|| false), Err(LeaseError::Full { .. })));
+    // Neither other work nor a run without a limit is kept out.
+    leases.release(&rename).unwrap();
+    let unlimited = leases.acquire(&LeaseRequest { most: None, ..run(3) }, &|| false).unwrap();
+    leases.release(&unlimited).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let patient = LeaseRequest { wait: Duration::from_secs(20), ..run(2) };
+            leases.acquire(&patient, &|| false).map(|_| ())
+        });
+        leases.release(&first).unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(matches!(leases.acquire(&run(0), &|| false), Err(LeaseError::Full { .. })));
+}
+
 /// What a stack needs of others is a part of its versions; what is pending is not told of others' stacks.
 pub fn what_stacks_need_has_a_history(f: &Fixture) {
     let (db, db_lease) = made(f, "db");
@@ -1395,6 +1444,136 @@ pub fn events_are_filtered_and_numbered_without_gaps(f: &Fixture) {
     let since = |ago| Some(f.clock.now().minus(Duration::from_secs(ago)));
     assert_eq!(said(&EventFilter { since: since(1), ..EventFilter::default() }), ["alone", "three"]);
     assert_eq!(said(&EventFilter { since: since(0), ..of_stack(&s.id) }), ["three"]);
+}
+
+fn hook(f: &Fixture, name: &str, pattern: &str) -> Hook {
+    Hook {
+        name: name.to_owned(),
+        description: String::new(),
+        pattern: pattern.to_owned(),
+        stack: None,
+        action: Action::Shell { line: "true".to_owned() },
+        enabled: true,
+        timeout: None,
+        retries: 1,
+        created_at: f.clock.now(),
+        updated_at: f.clock.now(),
+    }
+}
+
+/// One transaction outside of stacks.
+fn apart<T>(f: &Fixture, work: impl FnOnce(&mut dyn Txn) -> T) -> T {
+    let mut txn = f.store.begin(no_stack()).unwrap();
+    let answer = work(&mut *txn);
+    txn.commit(Seal::Pending).unwrap();
+    answer
+}
+
+/// An event is owed to each enabled hook that wants it, from the instant it is written until the hook took it. A claim
+/// ends, and only its holder settles it.
+pub fn events_are_owed_to_hooks_until_they_take_them(f: &Fixture) {
+    let (s, _lease) = made(f, "web");
+    let (other, _lease) = made(f, "other");
+    apart(f, |txn| {
+        txn.hook_put(&hook(f, "all", "*")).unwrap();
+        txn.hook_put(&Hook { stack: Some(other.id.clone()), ..hook(f, "other", "custom.*") }).unwrap();
+        txn.hook_put(&Hook { enabled: false, ..hook(f, "off", "*") }).unwrap();
+        txn.hook_put(&hook(f, "locks", "lock.*")).unwrap();
+    });
+    let mut dropped = f.store.begin(no_stack()).unwrap();
+    dropped.event_append(Some(&s.id), &event(f, "never")).unwrap();
+    drop(dropped);
+    let named = Event { payload: json!({ "name": "x", "data": 1 }), ..event(f, "x") };
+    apart(f, |txn| {
+        txn.event_append(Some(&s.id), &named).unwrap();
+        txn.event_append(Some(&other.id), &named).unwrap();
+        txn.event_append(None, &Event { kind: EventType::LockExpired, ..event(f, "y") }).unwrap();
+    });
+    let states = || f.store.view().unwrap().hook_list().unwrap();
+    let owed: Vec<(String, u64)> = states().into_iter().map(|h| (h.hook.name, h.waiting)).collect();
+    let expected = [("all", 3), ("locks", 1), ("off", 0), ("other", 1)].map(|(name, n)| (name.to_owned(), n));
+    assert_eq!(owed, expected);
+    let lease = Duration::from_secs(60);
+    let claim = |last: u64, limit: u64| apart(f, |txn| txn.delivery_claim(last, lease, limit).unwrap());
+    let last = apart(f, |txn| txn.delivery_last().unwrap());
+    assert!(claim(0, 9).is_empty(), "nothing is older than the first");
+    let first = claim(last, 2);
+    assert_eq!(first.len(), 2);
+    let seen: Vec<_> =
+        first.iter().map(|d| d.event.as_ref().unwrap().event.type_name().into_owned()).collect();
+    assert_eq!((first[0].hook.as_str(), seen[0].as_str(), first[0].attempt), ("all", "custom.x", 1));
+    assert_eq!(claim(last, 9).len(), 3, "what is claimed is nobody else's");
+    assert!(claim(last, 9).is_empty());
+    let attempt = Attempt {
+        hook: "all".to_owned(),
+        event: "e".to_owned(),
+        kind: "custom.x".to_owned(),
+        attempt: 1,
+        at: f.clock.now(),
+        duration: Duration::from_millis(5),
+        outcome: "delivered".to_owned(),
+        status: Some(0),
+        error: None,
+        output: "hi".to_owned(),
+    };
+    let end = |of: &Delivery, verdict, attempt: Option<&Attempt>| {
+        apart(f, |txn| txn.delivery_end(of, verdict, attempt).unwrap())
+    };
+    assert!(end(&first[0], Verdict::Delivered, Some(&attempt)));
+    assert!(!end(&first[0], Verdict::Delivered, None), "it is settled once");
+    assert!(end(&first[1], Verdict::Dead, None));
+    let all = states();
+    assert_eq!((all[0].runs, all[0].last_run, all[0].dead), (1, Some(attempt.at), 1));
+    assert_eq!(f.store.view().unwrap().hook_attempts(Some("all"), 0).unwrap(), [attempt]);
+    f.clock.advance(lease);
+    let again = claim(last, 9);
+    assert_eq!(again.iter().map(|d| d.attempt).collect::<Vec<_>>(), [2, 2, 2], "a claim ends");
+    assert!(end(&again[0], Verdict::Untried, None));
+    assert!(end(&again[1], Verdict::Retry(f.clock.now().plus(lease)), None));
+    assert_eq!(claim(last, 9).iter().map(|d| d.attempt).collect::<Vec<_>>(), [2], "untried is due at once");
+    assert_eq!(apart(f, |txn| txn.delivery_revive(Some("all")).unwrap()), 1);
+    assert_eq!(claim(last, 9).iter().map(|d| (d.num, d.attempt)).collect::<Vec<_>>(), [(first[1].num, 1)]);
+    let id = first[0].event.as_ref().unwrap().id.clone();
+    assert!(apart(f, |txn| txn.delivery_add("off", id.as_str()).unwrap()));
+    assert!(!apart(f, |txn| txn.delivery_add("nobody", id.as_str()).unwrap()));
+    assert!(!apart(f, |txn| txn.delivery_add("off", "no such event").unwrap()));
+    let last = apart(f, |txn| txn.delivery_last().unwrap());
+    assert!(claim(last, 9).is_empty(), "what is disabled waits");
+    assert!(
+        apart(f, |txn| txn.hook_remove("all").unwrap()) && !apart(f, |txn| txn.hook_remove("all").unwrap())
+    );
+    assert!(f.store.hooks_stirred());
+}
+
+/// Cleaning up takes the beginning of histories, and nothing that a hook has not been given.
+pub fn old_events_go_and_what_is_owed_stays(f: &Fixture) {
+    let (s, _lease) = made(f, "web");
+    let say = |n: u32| apart(f, |txn| txn.event_append(Some(&s.id), &event(f, &format!("{n}"))).unwrap());
+    let numbers = || {
+        let list = f.store.view().unwrap().event_list(&of_stack(&s.id)).unwrap();
+        list.into_iter().map(|e| e.seq).collect::<Vec<u64>>()
+    };
+    let before = numbers().len() as u64;
+    (1..=3).for_each(say);
+    f.clock.advance(Duration::from_secs(100));
+    let now = f.clock.now();
+    let clean = |at| apart(f, |txn| txn.event_clean(Some(&s.id), at).unwrap());
+    apart(f, |txn| txn.hook_put(&hook(f, "all", "*")).unwrap());
+    say(4);
+    say(5);
+    assert_eq!(clean(now), before + 3);
+    assert_eq!(numbers(), [before + 4, before + 5]);
+    f.clock.advance(Duration::from_secs(100));
+    let later = f.clock.now();
+    assert_eq!(clean(later), 0, "they are owed");
+    let owed = apart(f, |txn| txn.delivery_claim(99, Duration::from_secs(9), 1).unwrap());
+    assert!(apart(f, |txn| txn.delivery_end(&owed[0], Verdict::Delivered, None).unwrap()));
+    assert_eq!(clean(later), 1);
+    apart(f, |txn| txn.hook_remove("all").unwrap());
+    assert_eq!(clean(later), 0, "the newest stays");
+    say(6);
+    assert_eq!(numbers(), [before + 5, before + 6], "numbers go on");
+    assert_eq!(apart(f, |txn| txn.event_clean(None, later).unwrap()), 1);
 }
 
 /// A handler is queued once, keeps its place, survives, and is gone when it ran.

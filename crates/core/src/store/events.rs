@@ -23,6 +23,9 @@ pub struct EventFilter {
 }
 
 /// Reads events.
+///
+/// Old ones can be cleaned up. What is left of a history is its end, without gaps: a reader who finds a first number
+/// larger than expected knows up to where the rest was cleaned up.
 pub trait ReadEvents {
     /// Matching events, oldest first.
     ///
@@ -38,4 +41,10 @@ pub trait WriteEvents {
     /// # Errors
     /// The store failed.
     fn event_append(&mut self, stack: Option<&StackId>, event: &Event) -> Result<(), StoreError>;
+    /// Removes events from before a time, of one stack or of all histories. Of each history the newest stays, and so does
+    /// everything from the first event on that a hook has not been given yet. Returns how many went.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn event_clean(&mut self, stack: Option<&StackId>, before: Timestamp) -> Result<u64, StoreError>;
 }

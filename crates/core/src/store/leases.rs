@@ -11,7 +11,7 @@ pub trait Leases: Send + Sync {
     /// Takes a lease, waiting as long as the request says. `cancelled` is asked while waiting.
     ///
     /// # Errors
-    /// [`LeaseError::Held`] with the holder and the queue.
+    /// [`LeaseError::Held`] with the holder and the queue, or [`LeaseError::Full`].
     fn acquire(&self, request: &LeaseRequest, cancelled: &dyn Fn() -> bool) -> Result<Lease, LeaseError>;
     /// Lengthens a lease by its ttl from now.
     ///

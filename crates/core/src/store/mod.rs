@@ -8,6 +8,7 @@ mod blobs;
 mod drift;
 mod events;
 mod handlers;
+mod hooks;
 mod journal;
 mod leases;
 mod operations;
@@ -24,6 +25,7 @@ pub use blobs::Blobs;
 pub use drift::{ReadDrift, WriteDrift};
 pub use events::{EventFilter, ReadEvents, WriteEvents};
 pub use handlers::{PendingHandler, ReadHandlers, WriteHandlers};
+pub use hooks::{ReadHooks, WriteHooks};
 pub use journal::Journal;
 pub use leases::Leases;
 pub use operations::{OperationRecord, ReadOperations};
@@ -189,6 +191,7 @@ pub trait View:
     + ReadValues
     + ReadDrift
     + ReadHandlers
+    + ReadHooks
     + ReadOperations
 {
 }
@@ -204,6 +207,7 @@ impl<T> View for T where
         + ReadValues
         + ReadDrift
         + ReadHandlers
+        + ReadHooks
         + ReadOperations
         + ?Sized
 {
@@ -221,6 +225,7 @@ pub trait Txn:
     + WriteValues
     + WriteDrift
     + WriteHandlers
+    + WriteHooks
     + WriteVersions
 {
     /// Keeps everything, or nothing. Checks fence and base in the same statement that moves the head.
@@ -261,6 +266,8 @@ pub trait Store: Send + Sync {
     fn leases(&self) -> &dyn Leases;
     /// Copies of everything.
     fn backups(&self) -> &dyn Backups;
+    /// Has this object written events that some enabled hook might wait for? Costs nothing to ask.
+    fn hooks_stirred(&self) -> bool;
     /// Contents by digest.
     fn blobs(&self) -> &dyn Blobs;
     /// Steps of runs that have not reached a commit yet.

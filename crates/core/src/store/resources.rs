@@ -2,6 +2,7 @@ use super::{StoreError, VersionAt};
 use crate::address::Address;
 use crate::id::StackId;
 use crate::recorded::{Recorded, RecordedText};
+use crate::recorded_body::RecordedBody;
 
 /// Reads records of resources.
 pub trait ReadResources {
@@ -20,6 +21,19 @@ pub trait ReadResources {
     /// # Errors
     /// The store failed.
     fn resource_list(&self, stack: &StackId, at: VersionAt) -> Result<Vec<Recorded>, StoreError>;
+    /// The same, one after the other and as they are kept.
+    ///
+    /// # Errors
+    /// The store failed; what was given out until then was right.
+    fn resource_bodies(
+        &self,
+        stack: &StackId,
+        at: VersionAt,
+        each: &mut dyn FnMut(RecordedBody),
+    ) -> Result<(), StoreError> {
+        self.resource_list(stack, at)?.iter().map(RecordedBody::of).for_each(each);
+        Ok(())
+    }
     /// The same, one after the other and for showing: nothing in them is taken apart.
     ///
     /// # Errors
@@ -62,7 +76,14 @@ pub trait WriteResources {
     ///
     /// # Errors
     /// The store failed.
-    fn resource_put(&mut self, recorded: &Recorded) -> Result<(), StoreError>;
+    fn resource_put(&mut self, recorded: &Recorded) -> Result<(), StoreError> {
+        self.resource_put_body(&RecordedBody::of(recorded))
+    }
+    /// The same, of a record as it is kept.
+    ///
+    /// # Errors
+    /// The store failed, or the text is not that of a record.
+    fn resource_put_body(&mut self, body: &RecordedBody) -> Result<(), StoreError>;
     /// Ends a record. Returns whether there was one.
     ///
     /// # Errors

@@ -45,10 +45,31 @@ fn keep_descriptors_private() {
 /// # Errors
 /// It could not be started, or the watch cancelled it.
 pub fn run(command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
+    run_keeping(command, watch, Keep::End)
+}
+
+/// Runs a command to its end and keeps only the beginning of what it says, whatever it says.
+///
+/// # Errors
+/// It could not be started, or the watch cancelled it.
+pub fn run_brief(command: &Command, watch: &dyn Watch, most: usize) -> Result<CommandOutput, OsError> {
+    run_keeping(command, watch, Keep::Beginning(most))
+}
+
+/// What is kept of a stream that is too long.
+#[derive(Clone, Copy)]
+enum Keep {
+    /// The end.
+    End,
+    /// So much of the beginning; nothing is passed on line by line then.
+    Beginning(usize),
+}
+
+fn run_keeping(command: &Command, watch: &dyn Watch, keep: Keep) -> Result<CommandOutput, OsError> {
     keep_descriptors_private();
     let what = || format!("running `{}`", command.line);
     let mut child = prepare(command)?.spawn().map_err(|e| OsError::failed(what(), plain(&e)))?;
-    let outcome = follow(&mut child, command, watch);
+    let outcome = follow(&mut child, command, watch, keep);
     if outcome.is_err() {
         end(&child, Signal::KILL);
         let _ = child.wait();
@@ -118,6 +139,7 @@ fn end(child: &Child, signal: Signal) {
 struct Stream<R> {
     name: &'static str,
     pipe: Option<R>,
+    keep: Keep,
     kept: Vec<u8>,
     /// Where the line begins that is not complete yet.
     line: usize,
@@ -127,11 +149,11 @@ struct Stream<R> {
 }
 
 impl<R: Read + AsFd> Stream<R> {
-    fn new(name: &'static str, pipe: Option<R>) -> Self {
+    fn new(name: &'static str, pipe: Option<R>, keep: Keep) -> Self {
         if let Some(pipe) = &pipe {
             nonblocking(pipe.as_fd().as_raw_fd());
         }
-        Self { name, pipe, kept: Vec::new(), line: 0, searched: 0, cut: false }
+        Self { name, pipe, keep, kept: Vec::new(), line: 0, searched: 0, cut: false }
     }
 
     /// Takes what is there now.
@@ -159,6 +181,11 @@ impl<R: Read + AsFd> Stream<R> {
 
     /// Passes complete lines on, and forgets the oldest when there is too much.
     fn pass_on(&mut self, watch: &dyn Watch) {
+        if let Keep::Beginning(most) = self.keep {
+            self.kept.truncate(most);
+            (self.line, self.searched) = (self.kept.len(), self.kept.len());
+            return;
+        }
         while let Some(at) = self.kept[self.searched..].iter().position(|b| *b == b'\n') {
             let end = self.searched + at;
             watch.line(self.name, &String::from_utf8_lossy(&self.kept[self.line..end]));
@@ -201,15 +228,20 @@ fn nonblocking(fd: std::os::fd::RawFd) {
     }
 }
 
-fn follow(child: &mut Child, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
+fn follow(
+    child: &mut Child,
+    command: &Command,
+    watch: &dyn Watch,
+    keep: Keep,
+) -> Result<CommandOutput, OsError> {
     let what = || format!("running `{}`", command.line);
     let started = Instant::now();
     let pidfd: Option<OwnedFd> = i32::try_from(child.id())
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
-    let mut stdout = Stream::new("stdout", child.stdout.take());
-    let mut stderr = Stream::new("stderr", child.stderr.take());
+    let mut stdout = Stream::new("stdout", child.stdout.take(), keep);
+    let mut stderr = Stream::new("stderr", child.stderr.take(), keep);
     let mut input = child.stdin.take();
     let mut unsent = command.stdin.as_deref().unwrap_or_default().as_bytes();
     if let Some(pipe) = &input {

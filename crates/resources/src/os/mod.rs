@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod faulty;
+pub mod http;
 mod litter;
 pub mod memory;
 pub mod names;

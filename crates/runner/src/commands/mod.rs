@@ -11,6 +11,7 @@ pub mod consent;
 pub mod contents;
 pub mod doctor;
 pub mod events;
+pub mod hook;
 pub mod man;
 pub mod op;
 pub mod plan;
@@ -40,6 +41,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Config(Lazy(command)) => config::dispatch(app, command),
         Command::Doctor(args) => doctor::run(app, args),
         Command::Events(Lazy(command)) => events::dispatch(app, command),
+        Command::Hook(Lazy(command)) => hook::dispatch(app, command),
         Command::Man(args) => man::run(app, args),
         Command::Op(Lazy(command)) => op::dispatch(app, command),
         Command::Plan(args) => plan::run(app, args),

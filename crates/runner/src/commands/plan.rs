@@ -54,7 +54,7 @@ pub fn show(
     detailed: bool,
 ) -> Result<Exit, CommandError> {
     let brief = save.is_none() && app.out.is_table();
-    let request = RunRequest { brief, ..part.request(app, found, true)? };
+    let request = RunRequest { brief, ..part.request(found, true)? };
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
     let report = conduct::with_progress(app, Some(&name), true, |ctx| {

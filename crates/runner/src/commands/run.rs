@@ -48,13 +48,12 @@ impl Part {
     /// What the engine is asked for.
     ///
     /// # Errors
-    /// A host is not known, or the configuration is not valid.
-    pub fn request(&self, app: &App, found: &Found, planning: bool) -> Result<RunRequest, CommandError> {
+    /// A host is not known.
+    pub fn request(&self, found: &Found, planning: bool) -> Result<RunRequest, CommandError> {
         if let Some(host) = self.delegate_to.iter().find(|h| *h != LOCAL) {
             return Err(CommandError::not_found(format!("host `{host}` is not known; nothing was changed"))
                 .hint(format!("the only host so far is `{LOCAL}`")));
         }
-        let most = app.config()?.max_concurrent_executions;
         Ok(RunRequest {
             stack: found.stack.clone(),
             planning,
@@ -66,7 +65,7 @@ impl Part {
                 tags: self.tags.clone(),
             },
             prune: self.prune.then_some(true),
-            parallel: self.parallel.map(|n| most.map_or(n, |most| n.min(most))),
+            parallel: self.parallel,
             values: found.values.clone(),
         })
     }
@@ -102,7 +101,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if args.plan {
         return plan::show(app, &found, &args.part, None, false);
     }
-    go(app, &found, &args.part)
+    carry_out(app, &found, &args.part, args.validate)
 }
 
 /// The file, then its stack as far as there is one.
@@ -115,15 +114,22 @@ fn validate_first(app: &App, found: &Found) -> Result<(), CommandError> {
     validate::before_run(app, found.stack.as_deref().unwrap_or(&workflow.name))
 }
 
-/// Runs a program that was found.
+/// Runs a program that was found, without checking its stack before: what a dead run left is no obstacle to going on.
 ///
 /// # Errors
 /// It could not begin, or its state could not be written.
 pub fn go(app: &App, found: &Found, part: &Part) -> Result<Exit, CommandError> {
-    let request = part.request(app, found, false)?;
+    carry_out(app, found, part, true)
+}
+
+fn carry_out(app: &App, found: &Found, part: &Part, validated: bool) -> Result<Exit, CommandError> {
+    let request = part.request(found, false)?;
     app.follow(&found.file);
     let mut program = Loaded::load(app, found)?;
     let name = request.stack.clone().unwrap_or_else(|| program.workflow().name.clone());
+    if program.workflow().config.validate && !validated {
+        validate::before_run(app, &name)?;
+    }
     if app.config()?.auto_snapshot && !program.workflow().config.create_snapshot {
         snapshot_before(app, &name)?;
     }

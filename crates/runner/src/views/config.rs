@@ -46,9 +46,9 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// A key below `stacks`; the origin when it was asked for.
+    /// A key; the origin when it was asked for.
     pub fn new(key: &str, value: Value, origin: Option<&Origin>) -> Self {
-        Self { key: format!("stacks.{key}"), value, origin: origin.map(OriginView::new) }
+        Self { key: key.to_owned(), value, origin: origin.map(OriginView::new) }
     }
 }
 

@@ -16,9 +16,11 @@ pub struct EventView {
     id: String,
     seq: u64,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: String,
     timestamp: String,
     severity: &'static str,
+    source: String,
+    actor: Option<String>,
     stack: Option<String>,
     run_id: Option<String>,
     task: Option<String>,
@@ -36,9 +38,11 @@ impl EventView {
         Self {
             id: stored.id.to_string(),
             seq: stored.seq,
-            kind: event.kind.as_str(),
+            kind: event.type_name().into_owned(),
             timestamp: time(event.at),
             severity: event.severity.as_str(),
+            source: stored.source().to_owned(),
+            actor: stored.actor.clone(),
             stack: stored.stack.clone(),
             run_id: event.run.as_ref().map(ToString::to_string),
             task: event.task.clone(),
@@ -60,9 +64,11 @@ impl Human for EventView {
             0,
             &[
                 ("Event", self.id.clone()),
-                ("Type", self.kind.to_owned()),
+                ("Type", self.kind.clone()),
                 ("Time", self.when.clone()),
                 ("Severity", self.severity.to_owned()),
+                ("Source", self.source.clone()),
+                ("Actor", text(&self.actor)),
                 ("Stack", text(&self.stack)),
                 ("Number", self.seq.to_string()),
                 ("Run", text(&self.run_id)),
@@ -101,7 +107,7 @@ impl Human for EventList<'_> {
     fn human(&self, page: &mut Page) {
         let mut table = Table::new(&["TIMESTAMP", "TYPE", "STACK", "SEVERITY", "MESSAGE"]);
         for event in self.0 {
-            table.row([&event.when, event.kind, event.stack_or_dash(), event.severity, &event.message]);
+            table.row([&event.when, &event.kind, event.stack_or_dash(), event.severity, &event.message]);
         }
         page.table(&table);
         page.gap();
@@ -113,7 +119,7 @@ impl Human for EventList<'_> {
 #[derive(Debug, Serialize)]
 pub struct EventStats {
     total: usize,
-    by_type: BTreeMap<&'static str, u64>,
+    by_type: BTreeMap<String, u64>,
     by_severity: BTreeMap<&'static str, u64>,
     by_stack: BTreeMap<String, u64>,
     oldest: Option<String>,
@@ -132,7 +138,7 @@ impl EventStats {
             newest: maybe_time(events.iter().map(|e| e.event.at).max()),
         };
         for stored in events {
-            *this.by_type.entry(stored.event.kind.as_str()).or_default() += 1;
+            *this.by_type.entry(stored.event.type_name().into_owned()).or_default() += 1;
             *this.by_severity.entry(stored.event.severity.as_str()).or_default() += 1;
             if let Some(stack) = &stored.stack {
                 *this.by_stack.entry(stack.clone()).or_default() += 1;
@@ -146,7 +152,7 @@ impl Human for EventStats {
     fn human(&self, page: &mut Page) {
         page.line(&format!("Total: {}", words::count(self.total as u64, "event")));
         let severities = self.by_severity.iter().map(|(name, n)| (*name, n));
-        let types = self.by_type.iter().map(|(name, n)| (*name, n));
+        let types = self.by_type.iter().map(|(name, n)| (name.as_str(), n));
         let stacks = self.by_stack.iter().map(|(name, n)| (name.as_str(), n));
         let parts: [(&'static str, Vec<(&str, &u64)>); 3] =
             [("SEVERITY", severities.collect()), ("TYPE", types.collect()), ("STACK", stacks.collect())];
@@ -161,5 +167,21 @@ impl Human for EventStats {
             }
             page.table(&table);
         }
+    }
+}
+
+/// How many events went.
+#[derive(Debug, Serialize)]
+pub struct Cleaned {
+    /// How many.
+    pub removed: u64,
+    /// Or would go.
+    pub dry_run: bool,
+}
+
+impl Human for Cleaned {
+    fn human(&self, page: &mut Page) {
+        let what = words::count(self.removed, "event");
+        page.line(&if self.dry_run { format!("{what} would be removed") } else { format!("{what} removed") });
     }
 }

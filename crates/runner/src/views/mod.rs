@@ -6,6 +6,7 @@ pub mod deps;
 pub mod drift;
 pub mod event;
 pub mod execution;
+pub mod hook;
 pub mod lock;
 pub mod migration;
 pub mod operation;

@@ -49,6 +49,7 @@ carried_out! {
     cli_reference: "docs/en/stack-state-cli-reference.md";
     core_concepts: "docs/en/core-concepts.md";
     getting_started: "docs/en/getting-started.md";
+    hooks: "docs/guide/hooks.md";
     migration: "docs/en/migration.md";
     state_management: "docs/en/stack-state-management.md";
     troubleshooting: "docs/en/stack-state-troubleshooting.md";

@@ -29,6 +29,9 @@ fn heavy_a_killed_run_is_ended_by_the_next_one() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let shown = env.expect(0, &["stack", "show", "slow", "-o", "json"]).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(root, format!("root={}", shown["metadata"]["values"]["root"].as_str().unwrap()));
     env.write("go", "");
     let asked = env.expect(8, &["run", "slow.sloth", "--var", &root]);
     assert!(asked.says("--adopt"), "{}", asked.text());

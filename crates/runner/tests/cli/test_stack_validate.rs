@@ -80,6 +80,22 @@ fn workflow_files_have_to_be_there_and_load() {
 }
 
 #[test]
+fn a_workflow_may_ask_to_be_validated() {
+    let env = env();
+    env.write("round.sloth", ROUND);
+    env.expect(0, &["run", "round.sloth"]);
+    env.expect(0, &["run", "round.sloth"]);
+    env.write(
+        "round.sloth",
+        &ROUND.replace("name = \"round\"", "name = \"round\", config = { validate = true }"),
+    );
+    let ran = env.expect(5, &["run", "round.sloth"]);
+    assert!(ran.says("stack `round` has 1 error; nothing was run"), "{}", ran.text());
+    let ran = env.expect(5, &["run", "round.sloth", "--validate"]);
+    assert_eq!(ran.text().matches("dependency-circle").count(), 1, "{}", ran.text());
+}
+
+#[test]
 fn circles_are_errors_and_keep_a_validated_run_from_beginning() {
     let env = env();
     env.write("round.sloth", ROUND);

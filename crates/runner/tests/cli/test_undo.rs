@@ -88,6 +88,7 @@ fn picture(env: &TestEnv) -> String {
     let stacks: serde_json::Value =
         serde_json::from_str(&env.expect(0, &["stack", "list", "-o", "json"]).stdout).unwrap();
     let mut all = plain(&env.expect(0, &["state", "export"]).stdout);
+    all += &plain(&env.expect(0, &["hook", "list", "-o", "json"]).stdout);
     for stack in stacks.as_array().unwrap() {
         let name = stack["name"].as_str().unwrap();
         all += &plain(&env.expect(0, &["stack", "export", name]).stdout);
@@ -106,6 +107,9 @@ fn every_change_can_be_taken_back() {
         env.write("site/page.txt", "by hand\n");
     };
     let nothing = |_: &TestEnv| {};
+    let hooked = |env: &TestEnv| {
+        env.expect(0, &["hook", "add", "h", "--event", "custom.x", "--shell", "true"]);
+    };
     let exported = |env: &TestEnv| {
         env.expect(0, &["state", "export", "values.json"]);
         env.expect(0, &["stack", "export", "site", "site.json"]);
@@ -146,6 +150,13 @@ fn every_change_can_be_taken_back() {
         }),
         (&["state", "workflow", "delete", "site", "--force"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),
+        (&["hook", "add", "h", "--event", "custom.x", "--shell", "true"], &nothing),
+        (&["hook", "disable", "h"], &hooked),
+        (&["hook", "enable", "h"], &|env| {
+            hooked(env);
+            env.expect(0, &["hook", "disable", "h"]);
+        }),
+        (&["hook", "delete", "h", "--yes"], &hooked),
         (&["state", "set", "n", "2"], &nothing),
         (&["state", "set", "new", "2"], &nothing),
         (&["state", "increment", "n"], &nothing),

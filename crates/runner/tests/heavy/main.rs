@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod disk;
+mod hooks;
 mod kill;
 mod locks;
 mod shared;

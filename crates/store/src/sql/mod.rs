@@ -1,6 +1,6 @@
 //! How the nouns talk to a database: the names and shapes of `rusqlite`, with one text of SQL for every engine.
 //!
-//! Statements are written for SQLite, with parameters `?1`, `?2` … in rising order, and with nothing that only one engine
+//! Statements are written for SQLite, with parameters `?1`, `?2` …, and with nothing that only one engine
 //! knows: what has to differ is a method here. Dispatch is static and values are borrowed, so that the way through costs
 //! SQLite nothing.
 

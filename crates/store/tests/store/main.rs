@@ -5,6 +5,7 @@
 mod damage;
 mod processes;
 mod sqlite_only;
+mod statements;
 mod support;
 
 /// The specification obeys its own laws.

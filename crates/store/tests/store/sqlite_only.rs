@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use sloth_core::actor::Actor;
-use sloth_core::clock::FixedClock;
+use sloth_core::change::Reason;
+use sloth_core::clock::{Clock as _, FixedClock};
+use sloth_core::diff::Diff;
 use sloth_core::digest::Blob;
+use sloth_core::drift::{DriftStatus, Finding, Resolution};
 use sloth_core::id::RunId;
 use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
 use sloth_core::store::{CommitError, Intent, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
@@ -170,7 +173,7 @@ fn the_settings_of_every_connection_are_as_they_have_to_be() {
         ("page_size", 4096),
         ("temp_store", 2),
         ("trusted_schema", 0),
-        ("user_version", 5),
+        ("user_version", 6),
     ] {
         assert_eq!(facts["settings"][name], value, "{name}");
     }
@@ -194,7 +197,7 @@ fn a_newer_schema_is_read_and_not_written() {
     let store = open(&path, &clock).unwrap();
     assert_eq!(store.view().unwrap().resource_list(&s.id, VersionAt::Head).unwrap(), [record("a", 1)]);
     match store.begin(intent(&lease, None)).map(|_| ()) {
-        Err(StoreError::Newer { found: 99, known: 5, needs, .. }) => assert_eq!(needs, "9.9.9"),
+        Err(StoreError::Newer { found: 99, known: 6, needs, .. }) => assert_eq!(needs, "9.9.9"),
         other => panic!("{other:?}"),
     }
     assert!(matches!(
@@ -989,7 +992,9 @@ fn age(path: &Path) {
          ALTER TABLE versions DROP COLUMN removed_at; \
          ALTER TABLE resource_history DROP COLUMN sum; ALTER TABLE resource_rows DROP COLUMN sum; \
          ALTER TABLE stacks DROP COLUMN sum; ALTER TABLE state_values DROP COLUMN sum; \
-         DROP TABLE drift_ignores; PRAGMA user_version = 1;",
+         DROP TABLE upstream_history; DROP TABLE upstream_rows; \
+         ALTER TABLE events DROP COLUMN actor; DROP TABLE hooks; DROP TABLE hook_deliveries; \
+         DROP TABLE hook_attempts; DROP TABLE drift_ignores; PRAGMA user_version = 1;",
     )
     .unwrap();
 }
@@ -1047,4 +1052,29 @@ fn a_copy_of_an_older_schema_is_verified_read_and_put_back() {
     drop(conn);
     let error = sloth_store::verify(&copy, clock as Arc<_>).unwrap_err();
     assert!(error.to_string().contains("old.db"), "{error}");
+}
+
+#[test]
+fn findings_of_long_ago_are_forgotten() {
+    let (_dir, path, f) = placed();
+    let (s, lease) = made(&f, "web");
+    let finding = |n: i64| Finding {
+        address: record("a", 1).address,
+        status: DriftStatus::Drifted,
+        expected: None,
+        actual: Some(n.into()),
+        diff: Diff::none(),
+        reason: Reason::External,
+        detected_at: f.clock.now(),
+        resolution: Resolution::Pending,
+    };
+    for n in 1..=103 {
+        change(&*f.store, &lease, Seal::Pending, |txn| txn.drift_put(&s.id, &[finding(n)]).unwrap()).unwrap();
+    }
+    assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), [finding(103)]);
+    let conn = Connection::open(&path).unwrap();
+    let kept: (i64, i64) = conn
+        .query_row("SELECT count(*), min(detection) FROM drift_findings", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .unwrap();
+    assert_eq!(kept, (100, 4));
 }

@@ -3,7 +3,7 @@
 use sloth_core::value::Value;
 
 use crate::app::App;
-use crate::config::STACK_KEYS;
+use crate::config::KEYS;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::out::words;
@@ -27,9 +27,9 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let config = app.config()?;
     let mut settings = Vec::new();
-    for key in STACK_KEYS {
+    for key in KEYS {
         let (value, origin) = match key.name {
-            "database_path" => {
+            "stacks.database_path" => {
                 let (location, origin) = app.database()?;
                 (Value::from(words::without_password(&location)), origin)
             }

@@ -1,6 +1,8 @@
 //! `events`: one file per verb.
 
+pub mod cleanup;
 pub mod list;
+pub mod redeliver;
 pub mod show;
 pub mod stats;
 pub mod watch;
@@ -9,9 +11,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use sloth_core::clock::Clock as _;
-use sloth_core::event::{EventType, Severity};
+use sloth_core::event::{Severity, StoredEvent};
 use sloth_core::store::{EventFilter, View};
-use sloth_core::suggest::nearest;
+use sloth_engine::hooks;
 
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -62,27 +64,44 @@ fn severity(text: &str) -> Result<Severity, String> {
     Severity::parse(text).ok_or_else(|| "it is one of `info`, `warning`, `error`".to_owned())
 }
 
-fn event_type(text: &str) -> Result<String, String> {
-    let names = || EventType::ALL.iter().map(|t| t.as_str());
-    let custom = text.starts_with("custom.");
-    let known = match text.strip_suffix('*') {
-        Some(family) => names().any(|name| name.starts_with(family)),
-        None => names().any(|name| name == text),
-    };
-    if known || custom {
-        return Ok(text.to_owned());
-    }
-    Err(match nearest(text, names()) {
+/// A type, a family such as `stack.*`, or `*`; there has to be one.
+///
+/// # Errors
+/// There is none, with the nearest there is.
+pub fn event_type(text: &str) -> Result<String, String> {
+    hooks::check_pattern(text).map(|()| text.to_owned()).map_err(|near| match near {
         Some(near) => format!("there is no such type; did you mean `{near}`?"),
         None => "there is no such type; they are listed in the reference".to_owned(),
     })
 }
 
+/// One event by its id, or the beginning of it.
+///
+/// # Errors
+/// There is none or more than one, or the store failed.
+pub fn find(view: &dyn View, id: &str) -> Result<StoredEvent, CommandError> {
+    let mut found = view.event_list(&EventFilter::default())?;
+    found.retain(|e| e.id.as_str().starts_with(id));
+    match (found.pop(), found.len()) {
+        (Some(event), 0) => Ok(event),
+        (None, _) => Err(CommandError::not_found(format!("there is no event `{id}`"))
+            .hint("see `sloth-runner events list -o json`")),
+        (Some(_), more) => {
+            let message = format!("`{id}` could be any of {} events", more + 1);
+            Err(CommandError::not_found(message).hint("give more of the id"))
+        }
+    }
+}
+
 /// Look at what happened
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Remove old events
+    Cleanup(cleanup::Args),
     /// List events, oldest first
     List(list::Args),
+    /// Give events to hooks again
+    Redeliver(redeliver::Args),
     /// Show everything about one event
     Show(show::Args),
     /// Count events
@@ -97,7 +116,9 @@ pub enum Command {
 /// Whatever kept it from doing what it was asked.
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
+        Command::Cleanup(args) => cleanup::run(app, args),
         Command::List(args) => list::run(app, args),
+        Command::Redeliver(args) => redeliver::run(app, args),
         Command::Show(args) => show::run(app, args),
         Command::Stats(args) => stats::run(app, args),
         Command::Watch(args) => watch::run(app, args),

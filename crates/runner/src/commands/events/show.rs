@@ -1,7 +1,5 @@
 //! `events show`
 
-use sloth_core::store::EventFilter;
-
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -24,16 +22,7 @@ pub struct Args {
 /// # Errors
 /// There is no such event or more than one, or the store failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let mut found = app.view()?.event_list(&EventFilter::default())?;
-    found.retain(|e| e.id.as_str().starts_with(&args.id));
-    match found.as_slice() {
-        [event] => {
-            app.out.show(&EventView::new(event));
-            Ok(Exit::Ok)
-        }
-        [] => Err(CommandError::not_found(format!("there is no event `{}`", args.id))
-            .hint("see `sloth-runner events list -o json`")),
-        many => Err(CommandError::not_found(format!("`{}` could be any of {} events", args.id, many.len()))
-            .hint("give more of the id")),
-    }
+    let view = app.view()?;
+    app.out.show(&EventView::new(&super::find(&*view, &args.id)?));
+    Ok(Exit::Ok)
 }

@@ -7,8 +7,9 @@ pub mod show;
 
 use clap::Subcommand;
 use sloth_core::address::Address;
-use sloth_core::deps::Dependencies;
+use sloth_core::deps::{Dependencies, Node};
 use sloth_core::store::VersionAt;
+use sloth_core::value::Value;
 use sloth_engine::upstreams::{self, StackGraph};
 
 use crate::app::App;
@@ -52,13 +53,15 @@ pub fn load(app: &App, name: &str, at: Option<&str>) -> Result<StackDeps, Comman
     let view = app.view()?;
     let stack = app.stack(&*view, name)?;
     let at = at_version(&*view, &stack, at)?;
-    let mut records: Vec<(Address, Vec<String>)> = Vec::new();
+    let mut records: Vec<(Address, Vec<String>, Value)> = Vec::new();
     view.resource_texts(&stack.id, at, &mut |r| {
-        records.push((r.address, r.options.depends_on));
+        let spec = r.spec.value();
+        records.push((r.address, r.options.depends_on, spec));
     })?;
-    let items: Vec<(&Address, &[String])> = records.iter().map(|(a, d)| (a, d.as_slice())).collect();
+    let items: Vec<Node<'_>> =
+        records.iter().map(|(address, depends_on, spec)| Node { address, depends_on, spec }).collect();
     let graph = Dependencies::build(&items);
-    let names = records.iter().map(|(address, _)| address.to_string()).collect();
+    let names = records.iter().map(|(address, ..)| address.to_string()).collect();
     let (all, stale) = match at {
         VersionAt::Head => (StackGraph::load(&*view)?, upstreams::stale(&*view, &stack.id)?),
         // What was read then is history, not stale.

@@ -13,7 +13,7 @@ use crate::views::deps::DepsView;
 /// Show what a stack and each of its resources depend on, and what needs them
 ///
 /// A stack depends on those that its workflow declares and on those of which it read outputs. A dependency of a resource is explicit when the resource names it in `depends_on`. It is inferred when it is the managed directory
-/// around the resource, or the file it is a part of.
+/// around the resource, the file it is a part of, or its owner or group.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  sloth-runner stack deps show production\n  sloth-runner stack deps show production file:/etc/motd"

@@ -1,18 +1,99 @@
-//! The canonical text of a record, written once and without building a value first.
+//! A record as its canonical text: what is stored, hashed, exported, and kept in memory by the thousand.
 //!
-//! It equals `canonical(&recorded.body())`: keys in order, no white space. Tests compare the two.
+//! The text is written once and without building a value first. It equals `canonical(&recorded.body())`: keys in order, no
+//! white space. Tests compare the two.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sloth_core::address::Address;
-use sloth_core::clock::Timestamp;
-use sloth_core::desired::Options;
-use sloth_core::recorded::{Condition, Origin, Recorded, RecordedText};
-use sloth_core::value::{Value, ValueText};
 
-use crate::failure::{Failure, Outcome};
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::desired::Options;
+use crate::digest::Digest;
+use crate::recorded::{Condition, Origin, Recorded, RecordedText};
+use crate::value::{Value, ValueText};
+
+/// A text that is not that of a record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record cannot be read: {0}")]
+pub struct BadRecord(pub String);
+
+impl From<serde_json::Error> for BadRecord {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The record of one resource, not taken apart. A tenth of the memory of a [`Recorded`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedBody {
+    address: Address,
+    text: Box<str>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// How every text begins: `address` is the first of the keys.
+const HEAD: &str = "{\"address\":";
+
+impl RecordedBody {
+    /// The text of a record.
+    #[must_use]
+    pub fn of(recorded: &Recorded) -> Self {
+        Self {
+            address: recorded.address.clone(),
+            text: write(recorded).into(),
+            created_at: recorded.created_at,
+            updated_at: recorded.updated_at,
+        }
+    }
+    /// Takes a text that was stored for what it is. Only the address is looked at.
+    ///
+    /// # Errors
+    /// It does not begin as the text of a record does.
+    pub fn from_stored(text: &str, created_at: Timestamp, updated_at: Timestamp) -> Result<Self, BadRecord> {
+        let rest = text
+            .strip_prefix(HEAD)
+            .ok_or_else(|| BadRecord("it does not begin with its address".to_owned()))?;
+        let mut first = serde_json::Deserializer::from_str(rest).into_iter::<Cow<'_, str>>();
+        let name = first.next().ok_or_else(|| BadRecord("it ends in its address".to_owned()))??;
+        Ok(Self { address: address(&name)?, text: text.into(), created_at, updated_at })
+    }
+    /// Which resource.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// When it was first recorded.
+    #[must_use]
+    pub const fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    /// When it was changed last.
+    #[must_use]
+    pub const fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+    /// Digest of the text: that of [`Recorded::body`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+    /// The record.
+    ///
+    /// # Errors
+    /// The text is damaged.
+    pub fn record(&self) -> Result<Recorded, BadRecord> {
+        read(&self.text, self.created_at, self.updated_at)
+    }
+}
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -52,8 +133,7 @@ struct Past<'a> {
     was: &'static str,
 }
 
-/// The text that is stored, hashed and exported.
-pub fn write(recorded: &Recorded) -> Outcome<String> {
+fn write(recorded: &Recorded) -> String {
     // Taken apart completely, so that a new field cannot be forgotten here.
     let Recorded {
         address,
@@ -93,8 +173,11 @@ pub fn write(recorded: &Recorded) -> Outcome<String> {
         task,
     };
     let mut text = Vec::with_capacity(512);
-    serde_json::to_writer(&mut text, &body)?;
-    String::from_utf8(text).map_err(|_| Failure::bad("a record is not text"))
+    // Writing to memory succeeds, and JSON is UTF-8; a text that is not could not be read and would be refused then.
+    if serde_json::to_writer(&mut text, &body).is_err() {
+        text.clear();
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The text taken apart as far as lists need it.
@@ -123,8 +206,11 @@ struct PastOutline {
     was: Was,
 }
 
-/// The record a text and its times make, with its values as they are written.
-pub fn outline(text: &str, created_at: i64, updated_at: i64) -> Outcome<RecordedText> {
+/// The record a stored text and its times make, with its values as they are written.
+///
+/// # Errors
+/// The text is damaged.
+pub fn outline(text: &str, created_at: Timestamp, updated_at: Timestamp) -> Result<RecordedText, BadRecord> {
     let text: Outline<'_> = serde_json::from_str(text)?;
     Ok(RecordedText {
         address: address(&text.address)?,
@@ -137,13 +223,13 @@ pub fn outline(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded
         error: text.error,
         options: text.options,
         task: text.task,
-        created_at: Timestamp::from_nanos(created_at),
-        updated_at: Timestamp::from_nanos(updated_at),
+        created_at,
+        updated_at,
     })
 }
 
-fn address(text: &str) -> Outcome<Address> {
-    text.parse().map_err(|_| Failure::bad(format!("`{text}` is not an address")))
+fn address(text: &str) -> Result<Address, BadRecord> {
+    text.parse().map_err(|_| BadRecord(format!("`{text}` is not an address")))
 }
 
 #[derive(Deserialize)]
@@ -184,8 +270,11 @@ fn there<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Err
     Value::deserialize(d).map(Some)
 }
 
-/// The record a text and its times make.
-pub fn read(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded> {
+/// The record a stored text and its times make.
+///
+/// # Errors
+/// The text is damaged.
+pub fn read(text: &str, created_at: Timestamp, updated_at: Timestamp) -> Result<Recorded, BadRecord> {
     let text: Text<'_> = serde_json::from_str(text)?;
     Ok(Recorded {
         address: address(&text.address)?,
@@ -196,22 +285,24 @@ pub fn read(text: &str, created_at: i64, updated_at: i64) -> Outcome<Recorded> {
         origin: match (text.origin.was, text.origin.state) {
             (Was::Absent, _) => Origin::Absent,
             (Was::Present, Some(state)) => Origin::Present { state },
-            (Was::Present, None) => return Err(Failure::bad("a record does not say what was there before")),
+            (Was::Present, None) => {
+                return Err(BadRecord("it does not say what was there before".to_owned()));
+            }
         },
         condition: text.condition,
         error: text.error,
         options: text.options,
         task: text.task,
-        created_at: Timestamp::from_nanos(created_at),
-        updated_at: Timestamp::from_nanos(updated_at),
+        created_at,
+        updated_at,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::canonical;
     use proptest::prelude::*;
-    use sloth_core::value::canonical;
 
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -239,7 +330,7 @@ mod tests {
             condition in 0..3usize, times in any::<(i64, i64)>(),
         ) -> Recorded {
             Recorded {
-                address: Address::new(sloth_core::address::HostName::new(host), "file", format!("x{id}")),
+                address: Address::new(crate::address::HostName::new(host), "file", format!("x{id}")),
                 module: "file".to_owned(),
                 operation: "copy".to_owned(),
                 spec,
@@ -262,12 +353,15 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
         #[test]
         fn the_text_is_the_canonical_body(recorded in record()) {
-            let text = write(&recorded).unwrap();
-            prop_assert_eq!(&text, &canonical(&recorded.body()));
-            let back = read(&text, recorded.created_at.as_nanos(), recorded.updated_at.as_nanos()).unwrap();
-            prop_assert_eq!(&canonical(&back.body()), &text);
+            let body = RecordedBody::of(&recorded);
+            prop_assert_eq!(body.text(), &canonical(&recorded.body()));
+            prop_assert_eq!(body.digest(), recorded.digest());
+            let (created, updated) = (recorded.created_at, recorded.updated_at);
+            prop_assert_eq!(&RecordedBody::from_stored(body.text(), created, updated).unwrap(), &body);
+            let back = body.record().unwrap();
+            prop_assert_eq!(&canonical(&back.body()), body.text());
             prop_assert_eq!(back.created_at, recorded.created_at);
-            let outlined = outline(&text, recorded.created_at.as_nanos(), recorded.updated_at.as_nanos()).unwrap();
+            let outlined = outline(body.text(), created, updated).unwrap();
             prop_assert_eq!(outlined, RecordedText::from(recorded));
         }
     }
