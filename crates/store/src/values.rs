@@ -69,7 +69,7 @@ impl Session<'_> {
     }
 
     fn list_values(&self, scope: Option<&str>, prefix: &str) -> Outcome<Vec<ValueEntry>> {
-        let one = if scope.is_some() { "scope = ?1" } else { "?1 IS NULL" };
+        let one = if scope.is_some() { "scope = ?1" } else { "CAST(?1 AS TEXT) IS NULL" };
         let sql = format!(
             "SELECT {COLUMNS} FROM state_values WHERE {one} AND key >= ?2 AND substr(key, 1, ?3) = ?2 \
              AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key, scope"
@@ -96,7 +96,7 @@ impl Session<'_> {
     fn put_value(&mut self, entry: &ValueEntry) -> Outcome<()> {
         let (conn, _, shared) = self.change()?;
         let sql = "INSERT INTO state_values (scope, key, value, created_at, updated_at, expires_at, revision, sum) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?8 + ?4 + 1000003) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, CAST(?8 AS BIGINT) + CAST(?4 AS BIGINT) + 1000003) \
                    ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, \
                    created_at = CASE WHEN state_values.expires_at <= ?7 THEN excluded.created_at \
                      ELSE state_values.created_at END, \
