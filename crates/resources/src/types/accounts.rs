@@ -199,6 +199,19 @@ impl Books {
     }
 }
 
+/// The names a wish for a list leads to: those it lists, and with `append` those that are there.
+pub(super) fn wished(
+    listed: Option<&BTreeSet<String>>,
+    append: bool,
+    live: Option<&BTreeSet<String>>,
+) -> Option<BTreeSet<String>> {
+    let mut wished = listed?.clone();
+    if append {
+        wished.extend(live.into_iter().flatten().cloned());
+    }
+    Some(wished)
+}
+
 /// A text file that may be missing.
 pub(super) fn text(os: &dyn Look, path: &str) -> Result<String, ProbeError> {
     let Some(bytes) = os.read(path, LIMIT, true)? else { return Ok(String::new()) };

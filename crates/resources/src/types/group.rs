@@ -141,11 +141,7 @@ fn state(books: &Books, id: &str, members_too: bool, all: bool) -> Result<Option
 
 /// The members a wish leads to.
 fn wished(spec: &GroupSpec, live: Option<&GroupState>) -> Option<BTreeSet<String>> {
-    let mut wished = spec.members.clone()?;
-    if spec.append {
-        wished.extend(live.and_then(|live| live.members.clone()).unwrap_or_default());
-    }
-    Some(wished)
+    accounts::wished(spec.members.as_ref(), spec.append, live.and_then(|live| live.members.as_ref()))
 }
 
 fn failed(id: &str, what: &str, why: impl std::fmt::Display) -> ApplyError {

@@ -14,7 +14,7 @@ use sloth_core::value::Value;
 use super::accounts::{self, Book, Books, passwd, shadow};
 use super::args;
 use crate::facts::accounts::{Range, date_of, days_of, is_hash, number};
-use crate::os::{Expect, Look, Put, Rights, Sort, Want, split};
+use crate::os::{Expect, Look, Put, Rights, Sort, Want};
 use crate::resource::{Resource, Wish, Work};
 
 /// The type `user`.
@@ -314,11 +314,7 @@ fn own_group(books: &Books, id: &str) -> Option<u32> {
 
 /// The other groups a wish leads to.
 fn wished_groups(spec: &UserSpec, live: Option<&UserState>) -> Option<BTreeSet<String>> {
-    let mut wished = spec.groups.clone()?;
-    if spec.append {
-        wished.extend(live.and_then(|live| live.groups.clone()).unwrap_or_default());
-    }
-    Some(wished)
+    accounts::wished(spec.groups.as_ref(), spec.append, live.and_then(|live| live.groups.as_ref()))
 }
 
 /// What `/etc/default/useradd` and `/etc/login.defs` say.
@@ -351,23 +347,11 @@ fn make_home(work: &Work<'_>, books: &Books, home: &str, uid: u32, gid: u32) -> 
             return Ok(());
         }
         None => {
-            parents(work, home)?;
+            super::file::parents(work, home)?;
             work.os.mkdir(home, Rights { mode: Some(mode), ..rights })?;
         }
     }
     copy(work, "/etc/skel", home, rights)
-}
-
-/// Makes the directories above a home that are missing.
-fn parents(work: &Work<'_>, path: &str) -> Result<(), ApplyError> {
-    let (dir, _) = split(path)?;
-    let follow = Want { follow: true, ..Want::default() };
-    if dir == "/" || work.os.entry(dir, follow)?.is_some() {
-        return Ok(());
-    }
-    parents(work, dir)?;
-    work.os.mkdir(dir, Rights::default())?;
-    Ok(())
 }
 
 /// Longest file in `/etc/skel` that is copied.
@@ -551,7 +535,7 @@ fn create(work: &Work<'_>, id: &str, spec: &UserSpec) -> Result<(), ApplyError> 
     books.passwd.now.put(&fields);
     set_shadow(&mut books, id, spec, Books::today(work.os), true)?;
     let left = books.groups_of(id);
-    set_groups(&mut books, work, id, spec, None)?;
+    set_groups(&mut books, id, spec, None)?;
     if spec.groups.is_none() && !left.is_empty() {
         let left: Vec<String> = left.into_iter().collect();
         work.note(format!("it was listed as a member already: `{}`", left.join("`, `")));
@@ -575,7 +559,6 @@ fn create(work: &Work<'_>, id: &str, spec: &UserSpec) -> Result<(), ApplyError> 
 
 fn set_groups(
     books: &mut Books,
-    work: &Work<'_>,
     id: &str,
     spec: &UserSpec,
     live: Option<&UserState>,
@@ -583,10 +566,7 @@ fn set_groups(
     let Some(wished) = wished_groups(spec, live) else { return Ok(()) };
     for group in &wished {
         if books.group.now.find(group).is_none() {
-            if !work.os.rehearsing() || work.os.accounts().group_id(group).is_none() {
-                return Err(failed(id, "changing", format!("there is no group `{group}`")));
-            }
-            return Err(failed(id, "changing", format!("there is no group `{group}` in `/etc/group`")));
+            return Err(failed(id, "changing", format!("there is no group `{group}`")));
         }
         books.set_member(group, id, true);
     }
@@ -608,7 +588,7 @@ fn update(work: &Work<'_>, id: &str, spec: &UserSpec, live: &UserState) -> Resul
         return Err(failed(id, "renumbering", why));
     }
     set_shadow(&mut books, id, spec, Books::today(work.os), false)?;
-    set_groups(&mut books, work, id, spec, Some(live))?;
+    set_groups(&mut books, id, spec, Some(live))?;
     if let Some(group) = &spec.group {
         let gid = books
             .group_id(group)

@@ -58,7 +58,7 @@ fn rights(work: &Work<'_>, id: &str, spec: &FileSpec) -> Result<Rights, ApplyErr
 }
 
 /// Makes the directories that are missing on the way.
-fn parents(work: &Work<'_>, id: &str) -> Result<(), ApplyError> {
+pub(in crate::types) fn parents(work: &Work<'_>, id: &str) -> Result<(), ApplyError> {
     let (dir, _) = split(id)?;
     let follow = crate::os::Want { follow: true, ..crate::os::Want::default() };
     if dir == "/" || work.os.entry(dir, follow)?.is_some() {

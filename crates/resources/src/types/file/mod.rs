@@ -24,7 +24,7 @@ use crate::os::{Entry, Look, Meta, Sort, Want};
 use crate::resource::{Resource, Wish, Work};
 
 pub use declare::bytes_of;
-pub(in crate::types) use effect::backup_name;
+pub(in crate::types) use effect::{backup_name, parents};
 
 /// Longest file whose content is kept before it is destroyed, and whose content is looked at when no wish manages it.
 pub const CAPTURE_LIMIT: u64 = 16 * 1024 * 1024;
