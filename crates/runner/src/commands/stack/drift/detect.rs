@@ -25,7 +25,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
     let report = conduct::with_progress(app, Some(&stack.name), true, |ctx| {
-        Ok(sloth_engine::drift::detect(ctx, &stack.name)?)
+        sloth_engine::drift::detect(ctx, &stack.name)
     })?;
     let mut view =
         DriftView::new(&stack, &report.findings, Some(report.detected_at), false, !app.out.is_table());
