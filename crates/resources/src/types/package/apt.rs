@@ -25,7 +25,7 @@ const NO_LISTS: [&str; 3] = ["auxfiles", "lock", "partial"];
 /// A status file with every package Debian has would fit.
 const LONGEST: u64 = 256 << 20;
 
-fn command(argv: Vec<&str>, read_only: bool) -> Command {
+fn command(argv: &[&str], read_only: bool) -> Command {
     let env = [
         ("APT_LISTCHANGES_FRONTEND", "none"),
         ("DEBIAN_FRONTEND", "noninteractive"),
@@ -36,7 +36,7 @@ fn command(argv: Vec<&str>, read_only: bool) -> Command {
         ("UCF_FORCE_CONFFOLD", "1"),
     ];
     let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Command { env, read_only, ..Command::argv(&argv) }
+    Command { env, read_only, ..Command::argv(argv) }
 }
 
 /// Arguments of `apt-get` for a transaction.
@@ -94,7 +94,7 @@ impl Manager for Apt {
         let newest = match newest {
             false => None,
             true => {
-                let output = os.query(&command(vec!["apt-cache", "policy", "--", id], true))?;
+                let output = os.query(&command(&["apt-cache", "policy", "--", id], true))?;
                 if !output.success() {
                     return Err(ProbeError::new(format!("what is offered of `{id}`"), said(&output)));
                 }
@@ -106,7 +106,7 @@ impl Manager for Apt {
     fn mend(&self, os: &dyn Look) -> Result<Option<Command>, ProbeError> {
         let interrupted = Self::status(os)?.is_some_and(|status| status.interrupted());
         Ok(interrupted
-            .then(|| command(vec!["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], false)))
+            .then(|| command(&["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], false)))
     }
     fn refresh(&self, os: &dyn Look, seconds: u64) -> Result<Option<Command>, ProbeError> {
         let mut youngest = 0;
@@ -119,13 +119,13 @@ impl Manager for Apt {
             }
         }
         let stale = os.now().saturating_sub(youngest) >= seconds;
-        Ok(stale.then(|| command(vec!["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "update"], false)))
+        Ok(stale.then(|| command(&["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "update"], false)))
     }
     fn forecast(&self, os: &dyn Look, deal: &Deal<'_>) -> Result<Forecast, ApplyError> {
         let names = names(deal);
         let mut argv = vec!["apt-get", "--simulate"];
         argv.extend(words(deal, &names));
-        let output = os.query(&command(argv, true))?;
+        let output = os.query(&command(&argv, true))?;
         if !output.success() {
             let what = if deal.remove { "removing" } else { "installing" };
             return Err(ApplyError::failed(format!("{what} {}", names.join(", ")), said(&output)));
@@ -144,11 +144,11 @@ impl Manager for Apt {
         let names = names(deal);
         let mut argv = vec!["apt-get"];
         argv.extend(words(deal, &names));
-        command(argv, false)
+        command(&argv, false)
     }
     fn hold(&self, ids: &[&str], hold: bool) -> Command {
         let mut argv = vec!["apt-mark", if hold { "hold" } else { "unhold" }, "--"];
         argv.extend(ids);
-        command(argv, false)
+        command(&argv, false)
     }
 }

@@ -234,7 +234,10 @@ fn one(name: &str, spec: &PackageSpec) -> Result<Wish<PackageSpec>, ArgError> {
             "lower-case letters, digits, `+`, `-` and `.`; `name=version` or `version` for a version",
         ));
     }
-    let bad = |v: &String| v.is_empty() || v.contains(|c: char| c.is_whitespace() && c != ' ' || c == '/');
+    let bad = |v: &String| {
+        let number = v.strip_prefix(">=").unwrap_or(v).trim_start();
+        number.is_empty() || number.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/')
+    };
     if let Some(version) = version.as_ref().filter(|v| bad(v)) {
         return Err(ArgError::about("version", format!("`{version}` is not a version")));
     }
@@ -280,7 +283,7 @@ impl Package {
         parts: &[Part<'_, '_>],
         remove: bool,
     ) -> Result<Vec<Option<String>>, ApplyError> {
-        let (Some(first), true) = (parts.first(), !parts.is_empty()) else { return Ok(Vec::new()) };
+        let Some(first) = parts.first() else { return Ok(Vec::new()) };
         let spec = first.item.spec;
         let ids: Vec<&str> = parts.iter().map(|p| p.item.id).collect();
         let what = if remove { "removing" } else { "installing" };
