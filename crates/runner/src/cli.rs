@@ -312,6 +312,7 @@ pub fn main() -> ExitCode {
     app.tell_hooks();
     let exit =
         if exit == Exit::Ok { app.out.failed().map_or(exit, |kind| unwritten(&app.out, kind)) } else { exit };
+    app.end();
     ExitCode::from(exit.code())
 }
 
