@@ -474,6 +474,7 @@ impl Session {
             }
             Leave::Nothing => ledger.remove(&work.address),
         }
+        ledger.settle(&work.change, &work.address);
         let change = if work.options.sensitive { redacted(&work.change) } else { work.change };
         // What a run made is in the record; keeping every content twice would cost memory with the size of the run.
         let change = if self.planning || change.action != Action::Create {

@@ -27,6 +27,7 @@ pub const STEPS: &[&str] = &[
     include_str!("0004-sums/up.sql"),
     include_str!("0005-upstreams/up.sql"),
     include_str!("0006-hooks/up.sql"),
+    include_str!("0007-drift-history/up.sql"),
 ];
 
 /// Program version written into databases this program makes.
