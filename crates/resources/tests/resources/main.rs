@@ -5,6 +5,8 @@ mod accounts;
 mod cases;
 mod commands;
 mod fake_apt;
+mod fake_systemd;
+mod front;
 mod packages;
 mod random;
 mod real_types;
