@@ -10,7 +10,7 @@ fn real_units_are_enabled_masked_and_put_back() {
     }
     let script = r#"
 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/sloth-a.service
-printf '[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/sloth-b.service
+printf '[Service]\nExecStart=/bin/true\n' > /usr/lib/systemd/system/sloth-b.service
 cat > units.sloth <<'END'
 task("units", function()
   systemd.enable("sloth-a")
