@@ -33,12 +33,9 @@ pub struct Piece {
     pub to: String,
 }
 
-/// A wish for pieces to be replaced.
+/// What is replaced by what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReplacementSpec {
-    /// The file.
-    pub path: String,
+pub struct Rule {
     /// What is replaced.
     pub regexp: String,
     /// What comes in its place.
@@ -49,7 +46,17 @@ pub struct ReplacementSpec {
     /// Only in front of the first match of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// Instead of all this: what was replaced shall come back.
+}
+
+/// A wish for pieces to be replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplacementSpec {
+    /// The file.
+    pub path: String,
+    /// What is replaced by what.
+    pub rule: Rule,
+    /// Instead: what was replaced shall come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Vec<Piece>>,
     /// Keep the file as it was under another name.
@@ -67,6 +74,8 @@ pub struct ReplacementState {
     pub path: String,
     /// The lines with something to be replaced.
     pub pieces: Vec<Piece>,
+    /// What is replaced by what.
+    pub rule: Rule,
 }
 
 const KIND: Kind = Kind {
@@ -75,6 +84,7 @@ const KIND: Kind = Kind {
     attributes: &[
         sloth_core::kind::Attribute { fixed: true, ..args::attribute("path", ParamType::Path, "The file") },
         args::attribute("pieces", ParamType::Any, "Lines with something that is still to be replaced"),
+        args::attribute("rule", ParamType::Map, "What is replaced by what"),
     ],
     checkable: true,
 };
@@ -116,7 +126,7 @@ fn expression(text: &str) -> Result<Regex, regex::Error> {
 
 /// The part of the text a wish is about.
 fn section(text: &[u8], spec: &ReplacementSpec) -> Result<Option<std::ops::Range<usize>>, ProbeError> {
-    let pattern = match (spec.after.as_deref(), spec.before.as_deref()) {
+    let pattern = match (spec.rule.after.as_deref(), spec.rule.before.as_deref()) {
         (None, None) => return Ok(Some(0..text.len())),
         (after, before) => bounds(after, before),
     };
@@ -134,8 +144,8 @@ fn bounds(after: Option<&str>, before: Option<&str>) -> String {
 fn pieces(text: &[u8], spec: &ReplacementSpec) -> Result<Vec<Piece>, ProbeError> {
     let failed = |why: String| ProbeError::new(format!("the replacement in `{}`", spec.path), why);
     let Some(section) = section(text, spec)? else { return Ok(Vec::new()) };
-    let expression = expression(&spec.regexp).map_err(|e| failed(e.to_string()))?;
-    let template = Template::parse(&spec.replacement, &expression).map_err(failed)?;
+    let expression = expression(&spec.rule.regexp).map_err(|e| failed(e.to_string()))?;
+    let template = Template::parse(&spec.rule.replacement, &expression).map_err(failed)?;
     let line_start = |at: usize| text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
     let line_end = |at: usize| text[at..].iter().position(|b| *b == b'\n').map_or(text.len(), |n| at + n);
     // Bytes of the old text and what they become; matches that share a line share a piece.
@@ -263,9 +273,13 @@ fn open(text: &[u8], spec: &ReplacementSpec) -> Result<Vec<Piece>, ProbeError> {
     }
 }
 
+fn state(spec: &ReplacementSpec, pieces: Vec<Piece>) -> ReplacementState {
+    ReplacementState { path: spec.path.clone(), pieces, rule: spec.rule.clone() }
+}
+
 fn seen(loaded: Option<&Loaded>, spec: &ReplacementSpec) -> Result<Option<ReplacementState>, ProbeError> {
     let Some(loaded) = loaded else { return Ok(None) };
-    Ok(Some(ReplacementState { path: spec.path.clone(), pieces: open(&loaded.bytes, spec)? }))
+    Ok(Some(state(spec, open(&loaded.bytes, spec)?)))
 }
 
 impl Resource for Replacement {
@@ -311,7 +325,8 @@ impl Resource for Replacement {
             }
         }
         let (backup, validate) = (args.flag("backup"), text("validate"));
-        let spec = ReplacementSpec { path, regexp, replacement, after, before, back: None, backup, validate };
+        let rule = Rule { regexp, replacement, after, before };
+        let spec = ReplacementSpec { path, rule, back: None, backup, validate };
         Ok(Wish { id, spec, blobs: Vec::new() })
     }
     fn observe(
@@ -324,11 +339,10 @@ impl Resource for Replacement {
         if let Some(spec) = spec {
             return seen(edit::load(os, &spec.path)?.as_ref(), spec);
         }
-        // Without a wish nobody knows what is to be replaced; with a record, whether the file is there.
-        let path = edit::path_of(id).unwrap_or(id);
-        let Some(_) = edit::load(os, path)? else { return Ok(None) };
-        let pieces = recorded.map(|r| r.pieces.clone()).unwrap_or_default();
-        Ok(Some(ReplacementState { path: path.to_owned(), pieces }))
+        // Without a wish: the one the record is about.
+        let Some(recorded) = recorded else { return Ok(None) };
+        let (spec, _) = self.wish_for(id, Some(recorded));
+        Ok(edit::load(os, &spec.path)?.map(|_| state(&spec, recorded.pieces.clone())))
     }
     fn managed(&self, _: &ReplacementSpec) -> Vec<&'static str> {
         vec!["pieces"]
@@ -374,7 +388,7 @@ impl Resource for Replacement {
         }
         let how = Store { backup: spec.backup, validate: spec.validate.as_deref(), ..Store::default() };
         edit::store_bytes(work, &spec.path, Some(&loaded), &after, &how)?;
-        Ok(Some(ReplacementState { path: spec.path.clone(), pieces: left }))
+        Ok(Some(state(spec, left)))
     }
     fn delete(
         &self,
@@ -389,7 +403,11 @@ impl Resource for Replacement {
     }
     fn wish_for(&self, id: &str, state: Option<&ReplacementState>) -> (ReplacementSpec, Vec<Digest>) {
         let path = edit::path_of(id).unwrap_or(id).to_owned();
-        let back = Some(state.map(|s| s.pieces.clone()).unwrap_or_default());
-        (ReplacementSpec { path, back, ..ReplacementSpec::default() }, Vec::new())
+        let (rule, back) = match state {
+            Some(state) if state.pieces.is_empty() => (state.rule.clone(), None),
+            Some(state) => (state.rule.clone(), Some(state.pieces.clone())),
+            None => (Rule::default(), Some(Vec::new())),
+        };
+        (ReplacementSpec { path, rule, back, ..ReplacementSpec::default() }, Vec::new())
     }
 }
