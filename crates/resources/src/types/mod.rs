@@ -11,6 +11,7 @@ pub mod exec;
 pub mod file;
 pub mod group;
 pub mod line;
+pub mod package;
 pub mod replacement;
 pub mod user;
 
@@ -34,6 +35,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(file::File),
         &Erased(group::Group),
         &Erased(line::Line),
+        &Erased(package::Package),
         &Erased(replacement::Replacement),
         &Erased(user::User),
     ];

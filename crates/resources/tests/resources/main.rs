@@ -5,6 +5,8 @@ mod accounts;
 mod ansible;
 mod cases;
 mod commands;
+mod fake_apt;
+mod packages;
 mod random;
 mod real_types;
 mod safety;
