@@ -320,6 +320,13 @@ impl Shared {
         Ok(answer)
     }
 
+    /// Leaves a short log.
+    fn rest(&self) {
+        if let Pen::Here(Some(writer)) = &mut *self.pen() {
+            writer.rest();
+        }
+    }
+
     /// Ends the transaction of the lent writer.
     pub fn commit(&self, lent: &mut Lent<'_>) -> Outcome<()> {
         let writer = lent.writer()?;
@@ -342,9 +349,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Pen::Here(Some(writer)) = &mut *self.pen() {
-            writer.rest();
-        }
+        self.rest();
     }
 }
 
@@ -597,6 +602,9 @@ impl Store for SqliteStore {
     }
     fn hooks_stirred(&self) -> bool {
         self.shared.stirred.load(Ordering::Relaxed)
+    }
+    fn rest(&self) {
+        self.shared.rest();
     }
     fn blobs(&self) -> &dyn Blobs {
         &self.shared
