@@ -263,7 +263,7 @@ fn what_several_append_at_once_is_all_there() {
                  end\nend }})\n"
             );
             env.write(&format!("w{n}.sloth"), &program);
-            env.command().args(["run", &format!("w{n}.sloth")]).stdout(std::process::Stdio::null()).spawn().unwrap()
+            env.command().args(["run".to_owned(), format!("w{n}.sloth")]).stdout(std::process::Stdio::null()).spawn().unwrap()
         })
         .collect();
     for mut child in children {
