@@ -262,7 +262,7 @@ fn what_several_append_at_once_is_all_there() {
                 "workflow({{ name = \"w{n}\" }})\ntask(\"t\", {{ run = function()\n    for i = 1, 25 do state.append(\"log\", {n} * 100 + i) \
                  end\nend }})\n"
             );
-            env.write(&format!("w{n}.sloth"), &program);
+            env.write(format!("w{n}.sloth"), &program);
             env.command().args(["run".to_owned(), format!("w{n}.sloth")]).stdout(std::process::Stdio::null()).spawn().unwrap()
         })
         .collect();
