@@ -116,7 +116,8 @@ const EXPRESSIONS: &[&str] = &[
 ];
 
 fn case(module: &'static str, ours: &'static str, args: Value, content: Option<String>) -> Case {
-    Case { module, ours, args: args.as_object().unwrap().clone(), content }
+    let Value::Object(args) = args else { panic!("{args} is not a table") };
+    Case { module, ours, args, content }
 }
 
 fn line(dice: &mut Dice) -> Case {
