@@ -12,6 +12,7 @@ pub mod file;
 pub mod group;
 pub mod line;
 pub mod package;
+pub mod replacement;
 pub mod service;
 pub mod user;
 
@@ -36,6 +37,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(group::Group),
         &Erased(line::Line),
         &Erased(package::Package),
+        &Erased(replacement::Replacement),
         &Erased(service::Service),
         &Erased(user::User),
     ];
