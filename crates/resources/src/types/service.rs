@@ -217,7 +217,12 @@ impl Resource for Service {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, op: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<ServiceState>, ArgError> {
+    fn declare(
+        &self,
+        op: &Operation,
+        args: &Args,
+        _: &dyn Sources,
+    ) -> Result<Vec<Wish<ServiceState>>, ArgError> {
         let name = args.text("name").unwrap_or_default().trim();
         if !systemd::is_name(name) {
             return Err(ArgError::about("name", format!("no unit can be called `{name}`"))
@@ -258,7 +263,7 @@ impl Resource for Service {
                 "a unit that cannot be started neither runs nor is enabled",
             ));
         }
-        Ok(Wish { id: format!("{unit}{part}"), spec, blobs: Vec::new() })
+        Ok(vec![Wish { id: format!("{unit}{part}"), spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,
