@@ -35,7 +35,7 @@ impl Sources {
     pub(crate) fn text(&self, name: &str) -> Option<Arc<str>> {
         self.0.iter().find(|s| &*s.name == name).map(|s| s.text.clone())
     }
-    fn name(&self, name: &str) -> Option<Arc<str>> {
+    pub(crate) fn name(&self, name: &str) -> Option<Arc<str>> {
         self.0.iter().find(|s| &*s.name == name).map(|s| s.name.clone())
     }
     /// Line of a place, without its line break.
