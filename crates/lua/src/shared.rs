@@ -288,6 +288,13 @@ impl Shared {
                 })
             });
             if let Some(name) = guilty {
+                if let Some(instead) = crate::refused::module(name) {
+                    let message = format!("module `{name}` is not part of this program");
+                    return Fault::new("unknown", message)
+                        .span(Some(span.clone()))
+                        .word(name.as_str())
+                        .hint(instead);
+                }
                 let known = self.known.borrow();
                 let near = sloth_core::suggest::nearest(name, known.iter().map(String::as_str));
                 let mut fault =
