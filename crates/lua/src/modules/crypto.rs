@@ -265,9 +265,9 @@ fn sha512_crypt(password: &[u8], salt: &[u8], rounds: Option<u32>) -> String {
     let mut bits = password.len();
     while bits > 0 {
         if bits & 1 == 1 {
-            a.update(b)
+            a.update(b);
         } else {
-            a.update(password)
+            a.update(password);
         }
         bits >>= 1;
     }
@@ -286,9 +286,9 @@ fn sha512_crypt(password: &[u8], salt: &[u8], rounds: Option<u32>) -> String {
     for round in 0..count {
         let mut hash = Sha512::new();
         if round % 2 == 1 {
-            hash.update(&p)
+            hash.update(&p);
         } else {
-            hash.update(c)
+            hash.update(c);
         }
         if round % 3 != 0 {
             hash.update(&s);
@@ -297,9 +297,9 @@ fn sha512_crypt(password: &[u8], salt: &[u8], rounds: Option<u32>) -> String {
             hash.update(&p);
         }
         if round % 2 == 1 {
-            hash.update(c)
+            hash.update(c);
         } else {
-            hash.update(&p)
+            hash.update(&p);
         }
         c = hash.finalize();
     }

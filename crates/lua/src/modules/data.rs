@@ -108,7 +108,7 @@ pub(super) fn data(data: &Module<'_>) -> mlua::Result<()> {
             };
             Value::Array(rows.map(object).collect())
         } else {
-            rows.into_iter().map(|row| Value::from_iter(row)).collect()
+            rows.into_iter().map(Value::from_iter).collect()
         };
         twice(convert::to_lua(lua, &data)?)
     })?;
@@ -271,7 +271,7 @@ fn csv_text(rows: &Value, separator: char) -> Result<String, Fault> {
     for row in rows {
         match row {
             Value::Array(row) if names.is_none() => {
-                lines.push(row.iter().map(cell).collect::<Result<_, _>>()?)
+                lines.push(row.iter().map(cell).collect::<Result<_, _>>()?);
             }
             Value::Object(row) if names.is_some() || lines.is_empty() => {
                 let header = names.get_or_insert_with(|| row.keys().cloned().collect());

@@ -48,7 +48,7 @@ pub(super) fn fill(net: &Module<'_>) -> mlua::Result<()> {
             (output.exit_code == 0, why)
         })
     })?;
-    net.add(&["port_scan"], port_scan)?;
+    net.add(&["port_scan"], |lua, shared, args| port_scan(lua, shared, &args))?;
     net.add(&["wait_for", "wait_for_port"], wait_for)?;
     net.add(&["resolve", "dns_lookup"], |lua, shared, args| {
         let name = text(&args, 0, "net.resolve", "a name")?;
@@ -245,8 +245,8 @@ fn named(lua: &Lua, shared: &Rc<Shared>, options: &Options, args: MultiValue) ->
     Ok(given)
 }
 
-fn port_scan(lua: &Lua, shared: &Rc<Shared>, args: MultiValue) -> Native {
-    let host = text(&args, 0, "net.port_scan", "a host")?;
+fn port_scan(lua: &Lua, shared: &Rc<Shared>, args: &MultiValue) -> Native {
+    let host = text(args, 0, "net.port_scan", "a host")?;
     let wrong = || Fault::argument("`net.port_scan` needs a list of at most 1024 ports from 1 to 65535");
     let numbers: Vec<f64> = match args.get(1) {
         Some(LuaValue::Table(table)) => {
