@@ -128,7 +128,7 @@ pub(super) fn fill(facts: &Module<'_>) -> mlua::Result<()> {
             let given = given(lua, shared, title, &args)?;
             let name = given.text("name")?.or(given.text("mountpoint")?);
             let name = name.ok_or_else(|| Fault::argument(format!("`{title}` needs a name")))?;
-            ask(lua, shared, title, topic, Some(name), host_of(&given)?, |lua, found| answered(lua, found))
+            ask(lua, shared, title, topic, Some(name), host_of(&given)?, answered)
         })?;
     }
     facts.add(&["get_all", "all"], |lua, shared, args| {
@@ -188,7 +188,7 @@ fn given(lua: &Lua, shared: &Rc<Shared>, function: &str, args: &MultiValue) -> R
         match value {
             LuaValue::Nil => {}
             LuaValue::Table(table) if text_of(value).is_none() => {
-                given.add(OPTIONS.take(lua, shared, table)?)
+                given.add(OPTIONS.take(lua, shared, table)?);
             }
             other if !given.has("name") && text_of(other).is_some() => given.put("name", other.clone()),
             other => {

@@ -1,4 +1,4 @@
-//! Facts from what systems of several distributions really write and say; one folder each below `hosts`.
+//! Facts from what systems of several distributions really write and say; one folder each below `tests/hosts`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn compare(what: &str, expected: &Value, found: &Value) {
 
 #[test]
 fn hosts_of_many_distributions_are_understood() {
-    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/resources/hosts");
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/hosts");
     let folders: BTreeSet<PathBuf> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(folders.len() >= 9);
     for folder in folders {
