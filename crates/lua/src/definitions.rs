@@ -1045,14 +1045,12 @@ fn luau(catalog: &dyn Catalog) -> String {
                 }
             }
             for o in &operations {
-                let options: Vec<String> =
-                    fields(o).map(|(name, p)| format!("{name}: {}?", grouped(&luau_type(p.ty)))).collect();
-                let options = format!("{{ {} }}", options.join(", "));
                 for name in std::iter::once(&o.name).chain(o.aliases) {
-                    let _ = writeln!(text, "\t-- {}", o.doc);
                     let _ = writeln!(
                         text,
-                        "\t{name}: ((options: {options}) -> (Result, Result)) & ((...any) -> (Result, Result)),"
+                        "\t-- {}\n\t{name}: ((options: {}) -> (Result, Result)) & ((...any) -> (Result, Result)),",
+                        o.doc,
+                        options_type(o)
                     );
                 }
             }
@@ -1060,6 +1058,18 @@ fn luau(catalog: &dyn Catalog) -> String {
         }
     }
     text
+}
+
+/// The name of the type of what an operation takes.
+fn options_type(operation: &Operation) -> String {
+    let words = operation.module.split('_').chain(operation.name.split('_'));
+    let mut name = String::new();
+    for word in words.chain(["options"]) {
+        let mut chars = word.chars();
+        name.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        name.push_str(chars.as_str());
+    }
+    name
 }
 
 /// A type that can be made optional.
