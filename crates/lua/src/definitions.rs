@@ -1035,6 +1035,13 @@ fn luau(catalog: &dyn Catalog) -> String {
         String::from("-- What a .sloth file may use, for luau-lsp. Generated; change the code instead.\n\n");
     text.push_str(LUAU);
     for (module, own, operations) in modules(catalog) {
+        for o in &operations {
+            let _ = writeln!(text, "\nexport type {} = {{", options_type(o));
+            for (name, p) in fields(o) {
+                let _ = writeln!(text, "\t-- {}\n\t{name}: {}?,", p.doc, grouped(&luau_type(p.ty)));
+            }
+            text.push_str("}\n");
+        }
         let names =
             std::iter::once(module).chain(ALSO.iter().filter(|(_, m)| *m == module).map(|(also, _)| *also));
         for name in names {
