@@ -5,7 +5,7 @@ use sloth_core::store::{Blobs, StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
 use crate::sql::{Connection, OptionalExtension as _, params};
-use crate::sqlite::Shared;
+use crate::shared::Shared;
 
 /// Contents shorter than this are kept as they are: they would hardly become shorter.
 const PLAIN_BELOW: usize = 512;

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome};
 use crate::process;
 use crate::session::Session;
 use crate::sql::{Connection, OptionalExtension as _, params};
-use crate::sqlite::Shared;
+use crate::shared::Shared;
 
 /// So many attempts of each hook are kept.
 const KEPT: i64 = 1000;
@@ -81,7 +81,8 @@ fn is_gone(shared: &Shared, here: &Actor, token: &str) -> bool {
         return false;
     }
     if *boot != shared.clock.boot_id() {
-        return true;
+        // Two hosts that share a server may have one name.
+        return !shared.is_common();
     }
     *space == process::pid_space().to_string()
         && matches!((pid.parse(), start.parse()), (Ok(pid), Ok(start)) if process::is_gone(pid, start))
