@@ -237,6 +237,11 @@ pub trait Scope: Send + Sync {
     /// # Errors
     /// See [`CallError`].
     fn resource(&self, call: Call) -> Result<Outcome, CallError>;
+    /// Brings resources in line that one call wished for on one host, together where their type can do that. One answer
+    /// per call, in order.
+    fn resources(&self, calls: Vec<Call>) -> Vec<Result<Outcome, CallError>> {
+        calls.into_iter().map(|call| self.resource(call)).collect()
+    }
     /// A resource whose probe and effects are functions of the program.
     ///
     /// # Errors

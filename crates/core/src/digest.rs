@@ -34,6 +34,11 @@ impl Digest {
         hasher.update(content);
         Self(hasher.finalize().into())
     }
+    /// The digest with these raw bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
     /// The 32 raw bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -272,7 +272,8 @@ pub trait Catalog: Send + Sync {
     fn kinds(&self) -> &[Kind];
     /// Operations, by module and name.
     fn operations(&self) -> &[Operation];
-    /// Turns checked arguments into a wish. `args` holds only names of [`Operation::params`], checked and converted.
+    /// Turns checked arguments into a wish, or into several that are brought about together. `args` holds only names of
+    /// [`Operation::params`], checked and converted.
     ///
     /// # Errors
     /// The arguments contradict each other or a source cannot be read.
@@ -281,7 +282,7 @@ pub trait Catalog: Send + Sync {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Declared, ArgError>;
+    ) -> Result<Vec<Declared>, ArgError>;
 
     /// Can this wish and this state of a resource be read by its type? Looks at no machine.
     ///

@@ -143,6 +143,11 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// See [`ApplyError`].
     fn apply(&self, step: &Step, watch: &dyn Watch) -> Result<Applied, ApplyError>;
+    /// Carries out steps that were asked for in one call, in one go where their type can do that. The answer has one
+    /// entry per step, in order; one that failed says nothing about the others.
+    fn apply_together(&self, steps: &[Step], watch: &dyn Watch) -> Vec<Result<Applied, ApplyError>> {
+        steps.iter().map(|step| self.apply(step, watch)).collect()
+    }
     /// Runs a command.
     ///
     /// # Errors

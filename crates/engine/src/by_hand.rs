@@ -9,12 +9,11 @@ use sloth_core::change::{Action, Change, Reason};
 use sloth_core::clock::Timestamp;
 use sloth_core::desired::Desired;
 use sloth_core::diff::Diff;
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftStatus, Finding};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::output::Output;
 use sloth_core::recorded::{Condition, Origin, REGISTERED, Recorded};
 use sloth_core::store::{OperationRecord, Seal, VersionAt, Wait};
-use sloth_core::suggest::nearest;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::{Version, VersionKind, VersionNote};
 
@@ -203,10 +202,8 @@ pub fn report(
         let view = ctx.store.view()?;
         let Some(recorded) = view.resource_get(&stack.id, address, VersionAt::Head)? else {
             let all = view.resource_list(&stack.id, VersionAt::Head)?;
-            let names: Vec<String> = all.iter().map(|r| r.address.to_string()).collect();
-            let address = address.to_string();
-            let near = nearest(&address, names.iter().map(String::as_str)).map(str::to_owned);
-            return Err(EngineError::NoSuchResource { stack: stack.name, address, nearest: near });
+            let names = all.iter().map(|r| r.address.to_string());
+            return Err(EngineError::no_resource(stack.name, address, names));
         };
         (recorded, view.drift_latest(&stack.id)?)
     };
@@ -219,15 +216,13 @@ pub fn report(
     let diff = Diff::between(&actual, &expected);
     let drifted = !diff.is_empty();
     let secret = recorded.options.sensitive;
+    let (status, reason) =
+        if drifted { (DriftStatus::Drifted, Reason::External) } else { (DriftStatus::Clean, Reason::InLine) };
     let finding = Finding {
-        address: address.clone(),
-        status: if drifted { DriftStatus::Drifted } else { DriftStatus::Clean },
         expected: Some(expected).filter(|_| !secret),
         actual: Some(actual).filter(|_| drifted && !secret),
         diff: if secret { diff.redacted() } else { diff },
-        reason: if drifted { Reason::External } else { Reason::InLine },
-        detected_at: ctx.clock.now(),
-        resolution: Resolution::Pending,
+        ..Finding::new(address.clone(), status, reason, ctx.clock.now())
     };
     findings.retain(|f| f.address != *address);
     findings.push(finding.clone());

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sloth_core::address::HostName;
+use sloth_core::address::{Address, HostName};
 use sloth_core::change::Reason;
 use sloth_core::clock::Timestamp;
-use sloth_core::diff::Diff;
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftHistory, DriftStatus, Finding, Resolution, Settled};
 use sloth_core::event::{EventType, Severity};
 use sloth_core::lease::LeaseError;
 use sloth_core::machine::{Machine, Sight};
@@ -14,7 +13,7 @@ use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::recorded::{Condition, Recorded};
 use sloth_core::recorded_body::{BadRecord, RecordedBody};
 use sloth_core::stack::Stack;
-use sloth_core::store::{Seal, StoreError, VersionAt, Wait};
+use sloth_core::store::{Seal, StoreError, VersionAt, View, Wait};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -55,8 +54,8 @@ fn is_open(finding: &Finding, status: DriftStatus) -> bool {
     finding.status == status && finding.resolution == Resolution::Pending
 }
 
-/// Reads every recorded resource and compares it with the record. The findings are stored unless somebody else holds the
-/// stack; then they are only reported. What is ignored is not compared, or listed as ignored when that is all of it.
+/// Reads every recorded resource and compares it with the record. The findings are stored, contents with a text diff,
+/// unless somebody else holds the stack; then they are only reported. What is ignored is not compared, or listed as ignored when that is all of it.
 ///
 /// # Errors
 /// There is no such stack, or the store failed.
@@ -84,13 +83,36 @@ pub fn detect(ctx: &Context, stack: &str) -> Result<DriftReport, EngineError> {
             *finding = reported.clone();
         }
         let open = matches!(finding.status, DriftStatus::Drifted | DriftStatus::Unknown);
-        if open && ignored.whole(&finding.address).is_some() {
+        if open && let Some(ignore) = ignored.whole(&finding.address) {
             finding.resolution = Resolution::Ignored;
+            let with = "drift ignore".to_owned();
+            finding.settled = Some(Settled { by: ignore.by.clone(), at: ignore.at, with });
         }
     }
+    crate::contents::explain_findings(ctx, &mut findings)?;
     let report = DriftReport { stack: stack.name.clone(), findings, detected_at };
     store(ctx, &stack, &report)?;
     Ok(report)
+}
+
+/// What was found of a stack over time, or of one of its resources, by address.
+///
+/// # Errors
+/// The resource is neither recorded nor was anything ever found of it, or the store failed.
+pub fn history(
+    view: &dyn View,
+    stack: &Stack,
+    address: Option<&Address>,
+) -> Result<Vec<DriftHistory>, EngineError> {
+    let found = DriftHistory::of(view.drift_history(&stack.id, address)?);
+    if let (Some(address), []) = (address, &found[..])
+        && view.resource_get(&stack.id, address, VersionAt::Head)?.is_none()
+    {
+        let all = view.resource_list(&stack.id, VersionAt::Head)?;
+        let names = all.iter().map(|r| r.address.to_string());
+        return Err(EngineError::no_resource(stack.name.clone(), address, names));
+    }
+    Ok(found)
 }
 
 fn opened(ctx: &Context, body: &RecordedBody) -> Result<Recorded, EngineError> {
@@ -200,16 +222,8 @@ fn cannot(records: &[Recorded], why: &str, at: Timestamp) -> Vec<Finding> {
 
 /// `seen` is `None` for a resource no machine can be asked about.
 fn finding(recorded: &Recorded, seen: Option<Result<Seen, ProbeError>>, detected_at: Timestamp) -> Finding {
-    let mut finding = Finding {
-        address: recorded.address.clone(),
-        status: DriftStatus::Clean,
-        expected: None,
-        actual: None,
-        diff: Diff::none(),
-        reason: Reason::InLine,
-        detected_at,
-        resolution: Resolution::Pending,
-    };
+    let address = recorded.address.clone();
+    let mut finding = Finding::new(address, DriftStatus::Clean, Reason::InLine, detected_at);
     match seen {
         None => finding.status = DriftStatus::NotCheckable,
         Some(Err(error)) => {

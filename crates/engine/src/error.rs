@@ -8,6 +8,7 @@ use sloth_core::machine::Unreachable;
 use sloth_core::plan::PlanError;
 use sloth_core::stack::{BadStackName, BadTag};
 use sloth_core::store::{CommitError, StoreError};
+use sloth_core::suggest::nearest;
 use sloth_core::version::Version;
 
 /// Why a verb did not do what it was asked.
@@ -185,4 +186,14 @@ fn attribute_list(names: &[String]) -> String {
 
 fn blocked_list(blocked: &[(Address, String)]) -> String {
     blocked.iter().map(|(a, why)| format!("{a} ({why})")).collect::<Vec<_>>().join(", ")
+}
+
+impl EngineError {
+    /// A stack that has none of this address, with the nearest of those it has.
+    pub fn no_resource(stack: String, address: &Address, names: impl Iterator<Item = String>) -> Self {
+        let address = address.to_string();
+        let names: Vec<String> = names.collect();
+        let nearest = nearest(&address, names.iter().map(String::as_str)).map(str::to_owned);
+        Self::NoSuchResource { stack, address, nearest }
+    }
 }

@@ -277,10 +277,8 @@ fn are_there(session: &Session, records: &[Recorded], only: &[Address]) -> Resul
     let Some(missing) = only.iter().find(|a| !records.iter().any(|r| r.address == **a)) else {
         return Ok(());
     };
-    let address = missing.to_string();
-    let names: Vec<String> = records.iter().map(|r| r.address.to_string()).collect();
-    let nearest = sloth_core::suggest::nearest(&address, names.iter().map(String::as_str)).map(str::to_owned);
-    Err(EngineError::NoSuchResource { stack: session.stack().name, address, nearest })
+    let names = records.iter().map(|r| r.address.to_string());
+    Err(EngineError::no_resource(session.stack().name, missing, names))
 }
 
 /// In the order in which they were first recorded, which is the order of the program.

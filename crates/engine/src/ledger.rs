@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sloth_core::address::Address;
+use sloth_core::change::{Action, Change, Reason};
 use sloth_core::digest::Blob;
 use sloth_core::event::Event;
 use sloth_core::id::StackId;
@@ -37,6 +38,8 @@ pub(crate) struct Ledger {
     pub records: Records,
     /// Rows to write at the next commit; `None` ends a row.
     pub rows: BTreeMap<Address, Option<Arc<RecordedBody>>>,
+    /// Resources of which nothing that was found before is so any more.
+    pub settled: Vec<Address>,
     pub outputs: BTreeMap<String, Output>,
     /// Outputs as they were when the run began.
     pub outputs_before: BTreeMap<String, Output>,
@@ -129,6 +132,22 @@ impl Ledger {
         !(self.rows.is_empty() && self.output_rows.is_empty() && self.upstream_rows.is_empty())
     }
 
+    /// What had moved away from its record and is now as it should be, or is not there any more.
+    pub fn settle(&mut self, change: &Change, address: &Address) {
+        let over = match change.reason {
+            Reason::External
+            | Reason::ExternalInLine
+            | Reason::Both
+            | Reason::Restoring(_)
+            | Reason::Undoing
+            | Reason::Unfinished => true,
+            _ => matches!(change.action, Action::Delete | Action::Forget),
+        };
+        if over && change.action.records() {
+            self.settled.push(address.clone());
+        }
+    }
+
     /// Is there anything the next commit would write?
     pub fn has_rows(&self) -> bool {
         self.changes_content() || !self.handlers_new.is_empty() || !self.handlers_done.is_empty()
@@ -149,6 +168,10 @@ impl Ledger {
                     txn.resource_remove(&address)?;
                 }
             }
+        }
+        let settled = std::mem::take(&mut self.settled);
+        if !settled.is_empty() {
+            txn.drift_resolve(stack, &settled)?;
         }
         for (name, row) in std::mem::take(&mut self.output_rows) {
             match row {

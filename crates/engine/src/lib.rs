@@ -5,6 +5,7 @@
 //! destroy, undo); `on_failure = "rollback"` takes them from what the run itself captured.
 
 pub mod by_hand;
+pub mod contents;
 pub mod context;
 pub mod drift;
 pub mod error;

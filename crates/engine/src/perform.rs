@@ -161,6 +161,45 @@ pub(crate) struct Work<'a> {
     pub leave: Leave,
 }
 
+impl Work<'_> {
+    fn step(&self) -> Step {
+        Step {
+            kind: self.address.kind().to_owned(),
+            id: self.address.id().to_owned(),
+            spec: self.spec.clone(),
+            replace: self.change.action == Action::Replace,
+            blobs: self.blobs.clone(),
+            live: self.live.clone(),
+        }
+    }
+    fn wrap(&self, error: ApplyError) -> CallError {
+        CallError::Apply { address: self.address.to_string(), error }
+    }
+}
+
+/// What deciding about a wish led to.
+enum Settled<'a> {
+    /// There is nothing to do.
+    Left(Box<Outcome>),
+    /// This is to be carried out.
+    Work(Box<Work<'a>>),
+}
+
+impl Settled<'_> {
+    fn left(outcome: Outcome) -> Self {
+        Self::Left(Box::new(outcome))
+    }
+}
+
+/// A change that was made.
+struct Touched {
+    applied: Applied,
+    /// The step it was, until it is booked.
+    open: Option<u64>,
+    /// The journal could not take its result.
+    broken: Option<CallError>,
+}
+
 pub(crate) fn digest_of(state: Option<&Value>) -> Option<Digest> {
     state.map(Digest::of_value)
 }
@@ -212,12 +251,41 @@ impl Session {
 
     /// Brings one wished resource in line, or says what that would take.
     pub fn bring(&self, task: &str, desired: Desired) -> Result<Outcome, CallError> {
+        match self.settle_on(task, desired)? {
+            Settled::Left(outcome) => Ok(*outcome),
+            Settled::Work(work) => self.carry_out(*work),
+        }
+    }
+
+    /// Brings resources in line that one call asked for, those that need it in one go where the machine can do that.
+    pub fn bring_together(&self, task: &str, desired: Vec<Desired>) -> Vec<Result<Outcome, CallError>> {
+        let settled: Vec<_> = desired.into_iter().map(|one| self.settle_on(task, one)).collect();
+        let mut outcomes = Vec::with_capacity(settled.len());
+        let mut together = Vec::new();
+        for one in settled {
+            outcomes.push(match one {
+                Err(error) => Some(Err(error)),
+                Ok(Settled::Left(outcome)) => Some(Ok(*outcome)),
+                Ok(Settled::Work(work)) if !work.change.action.touches() => Some(self.carry_out(*work)),
+                Ok(Settled::Work(work)) => {
+                    together.push(*work);
+                    None
+                }
+            });
+        }
+        let mut done = self.carry_out_together(together).into_iter();
+        let stopped = || Err(CallError::Stopped);
+        outcomes.into_iter().map(|one| one.or_else(|| done.next()).unwrap_or_else(stopped)).collect()
+    }
+
+    /// Decides about one wished resource.
+    fn settle_on<'t>(&self, task: &'t str, desired: Desired) -> Result<Settled<'t>, CallError> {
         self.gate()?;
         let address = desired.address.clone();
         if !self.scope.admits(&address) {
             let change = Change::new(Action::Noop, Reason::InLine, Diff::none());
             let note = "left out by --target or --exclude".to_owned();
-            return Ok(Outcome { address, change, state: None, notes: vec![note] });
+            return Ok(Settled::left(Outcome { address, change, state: None, notes: vec![note] }));
         }
         self.declare_once(&desired)?;
         let recorded = self.record_for(task, &desired)?;
@@ -234,12 +302,12 @@ impl Session {
             let note = "moved since the plan was made, left alone".to_owned();
             let change = Change::new(Action::Noop, Reason::InLine, Diff::none());
             self.ledger().count(task, |c| c.unchanged += 1);
-            return Ok(Outcome { address, change, state: seen.state, notes: vec![note] });
+            return Ok(Settled::left(Outcome { address, change, state: seen.state, notes: vec![note] }));
         }
         if change.action == Action::Noop {
             self.ledger().count(task, |c| c.unchanged += 1);
             self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
-            return Ok(Outcome { address, change, state: seen.state, notes: Vec::new() });
+            return Ok(Settled::left(Outcome { address, change, state: seen.state, notes: Vec::new() }));
         }
         let now = self.ctx.clock.now();
         let template = Recorded::applied(
@@ -251,7 +319,7 @@ impl Session {
             now,
         );
         self.plan_step(task, &desired, &change, &seen, recorded.as_deref());
-        self.carry_out(Work {
+        Ok(Settled::Work(Box::new(Work {
             task,
             address,
             module: desired.module,
@@ -262,7 +330,45 @@ impl Session {
             live: seen.state,
             options: desired.options,
             leave: Leave::Record(Box::new(template)),
-        })
+        })))
+    }
+
+    /// Carries out decided changes of one host together and keeps the books: first every intent, then one effect, then
+    /// every result.
+    fn carry_out_together(&self, works: Vec<Work<'_>>) -> Vec<Result<Outcome, CallError>> {
+        let plain = |work: &Work<'_>| !self.stays_on_record(work);
+        let one_host = works.windows(2).all(|pair| pair[0].address.host() == pair[1].address.host());
+        let machine = works.first().and_then(|work| self.machine(&work.address).ok());
+        let machine = match machine {
+            Some(machine) if works.len() > 1 && one_host && works.iter().all(plain) => machine,
+            _ => return works.into_iter().map(|work| self.carry_out(work)).collect(),
+        };
+        let task = works.first().map_or("", |work| work.task);
+        let mut intents = Vec::with_capacity(works.len());
+        for work in &works {
+            let signal = Signal::Decided { task: work.task, address: &work.address, change: &work.change };
+            self.ctx.sink.signal(&signal);
+            intents.push(self.intend(machine, work));
+        }
+        let steps: Vec<Step> =
+            works.iter().zip(&intents).filter(|(_, i)| i.is_ok()).map(|(w, _)| w.step()).collect();
+        let watch = TaskWatch { session: self, task };
+        let mut applied = machine.apply_together(&steps, &watch).into_iter();
+        if !self.planning {
+            failpoint::pass("after-effect");
+        }
+        let mut outcomes = Vec::with_capacity(works.len());
+        for (work, intent) in works.into_iter().zip(intents) {
+            let result = match intent {
+                Err(error) => Err((error, None)),
+                Ok(seq) => match applied.next().unwrap_or(Err(ApplyError::Cancelled)) {
+                    Ok(applied) => Ok(self.result(applied, seq)),
+                    Err(error) => Err((work.wrap(error), seq)),
+                },
+            };
+            outcomes.push(self.book_result(work, result));
+        }
+        outcomes
     }
 
     /// Carries out a decided change and keeps the books.
@@ -273,33 +379,42 @@ impl Session {
             let why = work.change.reason.phrase();
             return Err(self.blocked(work.task, &work.address, &work.change, &why));
         }
-        let mut notes = Vec::new();
-        let mut broken = None;
-        let mut open = None;
-        let mut state = work.live.clone();
         if work.change.action.touches() {
-            match self.touch(&work, &mut open) {
-                Ok((applied, unnoted)) => {
-                    state = applied.state;
-                    notes = applied.notes;
-                    broken = unnoted;
-                }
-                Err(error) => {
-                    let error = self.failed(&work, error);
-                    self.booked(open);
-                    return Err(error);
-                }
-            }
-        } else if !self.planning && work.change.action == Action::Adopt {
+            let touched = self.touch(&work);
+            return self.book_result(work, touched);
+        }
+        if !self.planning && work.change.action == Action::Adopt {
             // What is adopted must be restorable later, whoever changes it.
             self.keep_contents(&work)?;
         }
-        let mut work = work;
+        let state = work.live.clone();
+        let kept = Touched { applied: Applied { state, notes: Vec::new() }, open: None, broken: None };
+        self.book_result(work, Ok(kept))
+    }
+
+    /// Books how a change ended.
+    fn book_result(
+        &self,
+        mut work: Work<'_>,
+        touched: Result<Touched, (CallError, Option<u64>)>,
+    ) -> Result<Outcome, CallError> {
+        let Touched { applied: Applied { state, notes }, open, broken } = match touched {
+            Ok(touched) => touched,
+            Err((error, open)) => {
+                let error = self.failed(&work, error);
+                self.booked(open);
+                return Err(error);
+            }
+        };
         if work.change.action == Action::Delete && work.spec.is_none() && state.is_some() && !self.planning {
             // A directory with other people's files in it, for example: it is ours no longer, but it is there.
             work.change.action = Action::Forget;
             for note in &notes {
                 self.ctx.notice(Severity::Warning, &format!("{}: {note}", work.address));
+            }
+        } else if !work.options.sensitive {
+            for note in &notes {
+                self.ctx.notice(Severity::Info, &format!("{}: {note}", work.address));
             }
         }
         let sensitive = work.options.sensitive;
@@ -318,33 +433,42 @@ impl Session {
         Ok(outcome)
     }
 
-    /// Capture, intent, effect, result.
-    fn touch(
-        &self,
-        work: &Work<'_>,
-        open: &mut Option<u64>,
-    ) -> Result<(Applied, Option<CallError>), CallError> {
-        let wrap = |error: ApplyError| CallError::Apply { address: work.address.to_string(), error };
-        if matches!(&work.leave, Leave::Record(r) if r.is_registered()) || self.is_registered(&work.address) {
-            return Ok((Applied { state: work.spec.clone(), notes: Vec::new() }, None));
+    /// Does a change concern a resource that lives only in the record?
+    fn stays_on_record(&self, work: &Work<'_>) -> bool {
+        matches!(&work.leave, Leave::Record(r) if r.is_registered()) || self.is_registered(&work.address)
+    }
+
+    /// Capture, intent, effect, result. With an error comes the number of the step that is still open.
+    fn touch(&self, work: &Work<'_>) -> Result<Touched, (CallError, Option<u64>)> {
+        if self.stays_on_record(work) {
+            let applied = Applied { state: work.spec.clone(), notes: Vec::new() };
+            return Ok(Touched { applied, open: None, broken: None });
         }
-        let machine = self.machine(&work.address).map_err(|e| wrap(e.into()))?;
-        let step = Step {
-            kind: work.address.kind().to_owned(),
-            id: work.address.id().to_owned(),
-            spec: work.spec.clone(),
-            replace: work.change.action == Action::Replace,
-            blobs: work.blobs.clone(),
-            live: work.live.clone(),
-        };
+        let machine = self.machine(&work.address).map_err(|e| (work.wrap(e.into()), None))?;
+        let open = self.intend(machine, work).map_err(|error| (error, None))?;
         let watch = TaskWatch { session: self, task: work.task };
+        let applied = machine.apply(&work.step(), &watch);
+        if !self.planning {
+            failpoint::pass("after-effect");
+        }
+        match applied {
+            Ok(applied) => Ok(self.result(applied, open)),
+            // What the failed attempt left is booked with the failure, see `failed`; until that is committed the intent
+            // stays open, so that dying now loses nothing.
+            Err(error) => Err((work.wrap(error), open)),
+        }
+    }
+
+    /// Keeps what a change would destroy and writes down that it is about to be made. A plan does neither.
+    fn intend(&self, machine: &dyn Machine, work: &Work<'_>) -> Result<Option<u64>, CallError> {
         if self.planning {
-            return machine.apply(&step, &watch).map(|applied| (applied, None)).map_err(wrap);
+            return Ok(None);
         }
         self.gate()?;
         let mut captured = Vec::new();
         if let Some(live) = &work.live {
-            let found = machine.capture(&step.kind, &step.id, live).map_err(|e| wrap(e.into()))?;
+            let (kind, id) = (work.address.kind(), work.address.id());
+            let found = machine.capture(kind, id, live).map_err(|e| work.wrap(e.into()))?;
             let (inline, large): (Vec<Blob>, Vec<Blob>) =
                 found.blobs.into_iter().partition(|b| b.bytes().len() <= CAPTURE_INLINE);
             if !large.is_empty() {
@@ -352,35 +476,26 @@ impl Session {
             }
             captured = inline;
         }
-        let seq = self.begin_step(
-            work.task,
-            Subject::Resource {
-                address: work.address.clone(),
-                module: work.module.clone(),
-                operation: work.operation.clone(),
-                spec: work.spec.clone(),
-                before: work.live.clone(),
-                options: work.options.clone(),
-            },
-            &captured,
-        )?;
-        *open = Some(seq);
+        let subject = Subject::Resource {
+            address: work.address.clone(),
+            module: work.module.clone(),
+            operation: work.operation.clone(),
+            spec: work.spec.clone(),
+            before: work.live.clone(),
+            options: work.options.clone(),
+        };
+        let seq = self.begin_step(work.task, subject, &captured)?;
         self.ledger().keep(captured);
-        let applied = machine.apply(&step, &watch);
-        failpoint::pass("after-effect");
-        match applied {
-            Ok(applied) => {
-                // It happened, whatever becomes of the journal: it is booked, and then the run stops.
-                let noted = self.end_step(seq, applied.state.as_ref());
-                failpoint::pass("after-result");
-                Ok((applied, noted.err()))
-            }
-            Err(error) => {
-                // What the failed attempt left is booked with the failure, see `failed`; until that is committed the
-                // intent stays open, so that dying now loses nothing.
-                Err(wrap(error))
-            }
+        Ok(Some(seq))
+    }
+
+    /// Writes down how a step ended. It happened, whatever becomes of the journal: it is booked, and then the run stops.
+    fn result(&self, applied: Applied, open: Option<u64>) -> Touched {
+        let noted = open.map_or(Ok(()), |seq| self.end_step(seq, applied.state.as_ref()));
+        if open.is_some() {
+            failpoint::pass("after-result");
         }
+        Touched { applied, open, broken: noted.err() }
     }
 
     pub fn begin_step(&self, task: &str, subject: Subject, captured: &[Blob]) -> Result<u64, CallError> {
@@ -474,6 +589,7 @@ impl Session {
             }
             Leave::Nothing => ledger.remove(&work.address),
         }
+        ledger.settle(&work.change, &work.address);
         let change = if work.options.sensitive { redacted(&work.change) } else { work.change };
         // What a run made is in the record; keeping every content twice would cost memory with the size of the run.
         let change = if self.planning || change.action != Action::Create {

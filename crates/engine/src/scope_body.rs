@@ -77,6 +77,10 @@ impl Scope for UnitScope {
     fn resource(&self, call: Call) -> Result<Outcome, CallError> {
         self.session.bring(&self.task, self.desired(call))
     }
+    fn resources(&self, calls: Vec<Call>) -> Vec<Result<Outcome, CallError>> {
+        let wishes = calls.into_iter().map(|call| self.desired(call)).collect();
+        self.session.bring_together(&self.task, wishes)
+    }
 
     fn custom(&self, call: Call, functions: &mut dyn CustomFunctions) -> Result<Outcome, CallError> {
         let mut desired = self.desired(call);

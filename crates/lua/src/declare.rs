@@ -62,7 +62,7 @@ fn declare(
     signature: &Signature,
     checked: &Checked,
     scope: &dyn Scope,
-) -> Result<Declared, Fault> {
+) -> Result<Vec<Declared>, Fault> {
     let reader = Reader { shared, scope };
     shared.catalog.declare(&signature.operation, &checked.args, &reader).map_err(|e: ArgError| {
         let mut fault = Fault::argument(match &e.param {
@@ -83,29 +83,28 @@ fn wish(
     shared: &Rc<Shared>,
     signature: &Signature,
     checked: &Checked,
-    declared: Declared,
+    declared: Vec<Declared>,
 ) -> Result<Wish, Fault> {
     let operation = &signature.operation;
-    let mut call = Call {
+    let (here, span) = (shared.cx.borrow().host.borrow().clone(), shared.here(lua));
+    let call = |host: Option<HostName>, declared: Declared| Call {
         kind: operation.kind,
         module: operation.module,
         operation: operation.name,
-        host: shared.cx.borrow().host.borrow().clone(),
+        host,
         declared,
         options: checked.call.options.clone(),
-        span: shared.here(lua),
+        span: span.clone(),
     };
-    let hosts = &checked.call.hosts;
-    let calls = match hosts.as_slice() {
-        [] => vec![call],
-        [one] => {
-            call.host = Some(HostName::new(one.as_str()));
-            vec![call]
+    let calls = match checked.call.hosts.as_slice() {
+        [] => declared.into_iter().map(|one| call(here.clone(), one)).collect(),
+        hosts => {
+            let named = hosts.iter().map(|host| HostName::new(host.as_str()));
+            named
+                .flat_map(|host| declared.iter().map(move |one| (host.clone(), one.clone())))
+                .map(|(host, one)| call(Some(host), one))
+                .collect()
         }
-        many => many
-            .iter()
-            .map(|host| Call { host: Some(HostName::new(host.as_str())), ..call.clone() })
-            .collect(),
     };
     Ok(Wish { calls, ignore_errors: checked.call.ignore_errors })
 }
@@ -132,27 +131,54 @@ pub(crate) fn perform(lua: &Lua, shared: &Rc<Shared>, scope: Arc<dyn Scope>, mut
     )))
 }
 
-/// Several hosts at once.
+/// Several resources, several hosts at once. What came of each is called by what tells it from the others.
 fn resources(scope: &dyn Scope, calls: Vec<Call>) -> Outcomes {
-    let one = |call: Call| {
-        let host = call.host.as_ref().map_or_else(|| scope.host().to_string(), ToString::to_string);
-        (host, scope.resource(call))
-    };
-    if calls.len() < 2 {
-        return calls.into_iter().map(one).collect();
+    let host_of =
+        |call: &Call| call.host.as_ref().map_or_else(|| scope.host().to_string(), ToString::to_string);
+    let mut hosts: Vec<(String, Vec<Call>)> = Vec::new();
+    for call in calls {
+        let host = host_of(&call);
+        match hosts.last_mut() {
+            Some((last, calls)) if *last == host => calls.push(call),
+            _ => hosts.push((host, vec![call])),
+        }
     }
-    let mut all = Vec::with_capacity(calls.len());
-    let mut rest = calls.into_iter().peekable();
+    let (many, several) = (hosts.len() > 1, hosts.iter().any(|(_, calls)| calls.len() > 1));
+    let labels = |host: &str, calls: &[Call]| -> Vec<String> {
+        let label = |call: &Call| match (many, several) {
+            (true, true) => format!("{} on {host}", call.declared.id),
+            (false, true) => call.declared.id.clone(),
+            _ => host.to_owned(),
+        };
+        calls.iter().map(label).collect()
+    };
+    let all_of = |mut calls: Vec<Call>| match calls.len() {
+        1 => calls.pop().map(|call| scope.resource(call)).into_iter().collect(),
+        _ => scope.resources(calls),
+    };
+    if !many {
+        let mut all = Vec::new();
+        for (host, calls) in hosts {
+            all.extend(labels(&host, &calls).into_iter().zip(all_of(calls)));
+        }
+        return all;
+    }
+    let mut all = Vec::new();
+    let mut rest = hosts.into_iter().peekable();
     while rest.peek().is_some() {
-        let batch: Vec<Call> = rest.by_ref().take(16).collect();
-        let hosts: Vec<Option<HostName>> = batch.iter().map(|c| c.host.clone()).collect();
+        let batch: Vec<(String, Vec<Call>)> = rest.by_ref().take(16).collect();
+        let names: Vec<Vec<String>> = batch.iter().map(|(host, calls)| labels(host, calls)).collect();
         std::thread::scope(|threads| {
-            let running: Vec<_> = batch.into_iter().map(|call| threads.spawn(|| one(call))).collect();
-            for (thread, host) in running.into_iter().zip(hosts) {
-                all.push(thread.join().unwrap_or_else(|_| {
-                    let host = host.map(|h| h.to_string()).unwrap_or_default();
-                    (host, Err(CallError::Refused("the call ended in an internal error".to_owned())))
-                }));
+            let running: Vec<_> =
+                batch.into_iter().map(|(_, calls)| threads.spawn(|| all_of(calls))).collect();
+            for (thread, names) in running.into_iter().zip(names) {
+                match thread.join() {
+                    Ok(outcomes) => all.extend(names.into_iter().zip(outcomes)),
+                    Err(_) => {
+                        let broken = || CallError::Refused("the call ended in an internal error".to_owned());
+                        all.extend(names.into_iter().map(|name| (name, Err(broken()))));
+                    }
+                }
             }
         });
     }
@@ -182,7 +208,7 @@ fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) 
         Some(first) => {
             let mut fault = Fault::from(first);
             fault.diagnostic.message =
-                format!("{} (and on {} more hosts)", fault.diagnostic.message, count - 1);
+                format!("{} (and {} more failed)", fault.diagnostic.message, count - 1);
             if ignore {
                 return Answer::many([
                     LuaValue::Nil,

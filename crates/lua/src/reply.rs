@@ -153,7 +153,7 @@ pub(crate) fn skipped(lua: &Lua, shared: &Shared, title: &str) -> mlua::Result<T
     Ok(table)
 }
 
-/// One result for several hosts: changed when any is, with all of them under `results`.
+/// One result for several hosts or resources: changed when any is, with all of them under `results`.
 pub(crate) fn combined(lua: &Lua, shared: &Shared, all: &[(String, Table)]) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let results = lua.create_table()?;

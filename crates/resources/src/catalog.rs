@@ -41,7 +41,7 @@ impl Catalog for Everything {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Declared, ArgError> {
+    ) -> Result<Vec<Declared>, ArgError> {
         let provider = types::find(operation.kind).ok_or_else(|| ArgError {
             param: None,
             message: format!("there is no resource type `{}`", operation.kind),

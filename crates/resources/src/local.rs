@@ -51,6 +51,20 @@ impl LocalMachine {
         Self::new(HostName::local(), Arc::new(Real::new()), options)
     }
 
+    fn work<'a>(&'a self, step: &'a Step, watch: &'a dyn Watch) -> Work<'a> {
+        Work::new(&*self.os, &step.blobs, watch, self.options.durability == Durability::Full)
+    }
+
+    /// In a rehearsal: what a step would have led to, where looking cannot tell.
+    fn remember(&self, provider: &dyn Provider, step: &Step, state: Option<&Value>) {
+        if let Some(predicted) = &self.predicted
+            && provider.opaque()
+        {
+            let mut predicted = predicted.lock().unwrap_or_else(PoisonError::into_inner);
+            predicted.insert((step.kind.clone(), step.id.clone()), state.cloned());
+        }
+    }
+
     fn look(&self, sight: &Sight<'_>) -> Result<Seen, ProbeError> {
         let provider = provider(sight.kind)?;
         if let Some(predicted) = &self.predicted
@@ -109,16 +123,29 @@ impl Machine for LocalMachine {
             return Err(ApplyError::Cancelled);
         }
         let provider = provider(&step.kind)?;
-        let durable = self.options.durability == Durability::Full;
-        let work = Work::new(&*self.os, &step.blobs, watch, durable);
+        let work = self.work(step, watch);
         let state = provider.apply(&work, step)?;
-        if let Some(predicted) = &self.predicted
-            && provider.opaque()
-        {
-            let mut predicted = predicted.lock().unwrap_or_else(PoisonError::into_inner);
-            predicted.insert((step.kind.clone(), step.id.clone()), state.clone());
-        }
+        self.remember(provider, step, state.as_ref());
         Ok(Applied { state, notes: work.into_notes() })
+    }
+    fn apply_together(&self, steps: &[Step], watch: &dyn Watch) -> Vec<Result<Applied, ApplyError>> {
+        let one_kind = steps.windows(2).all(|pair| pair[0].kind == pair[1].kind);
+        let provider = match steps.first().map(|step| provider(&step.kind)) {
+            Some(Ok(provider)) if one_kind && steps.len() > 1 && !watch.cancelled() => provider,
+            _ => return steps.iter().map(|step| self.apply(step, watch)).collect(),
+        };
+        let works: Vec<Work<'_>> = steps.iter().map(|step| self.work(step, watch)).collect();
+        let answers = provider.apply_together(&works, steps);
+        works
+            .into_iter()
+            .zip(steps)
+            .zip(answers)
+            .map(|((work, step), answer)| {
+                let state = answer?;
+                self.remember(provider, step, state.as_ref());
+                Ok(Applied { state, notes: work.into_notes() })
+            })
+            .collect()
     }
     fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, ApplyError> {
         match command.read_only && self.os.rehearsing() {

@@ -10,7 +10,7 @@ use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::value::{Value, to_value};
 
 use crate::os::Look;
-use crate::resource::{Resource, Work};
+use crate::resource::{Item, Resource, Wish, Work};
 
 /// The verbs of a [`Resource`], over plain values.
 pub trait Provider: Send + Sync {
@@ -24,7 +24,7 @@ pub trait Provider: Send + Sync {
     fn narrows(&self) -> bool;
     /// See [`Resource::path`].
     fn path<'a>(&self, id: &'a str) -> Option<&'a str>;
-    /// See [`Resource::declare`].
+    /// See [`Resource::declare_all`].
     ///
     /// # Errors
     /// The arguments make no sense together, or a source cannot be read.
@@ -33,7 +33,7 @@ pub trait Provider: Send + Sync {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Declared, ArgError>;
+    ) -> Result<Vec<Declared>, ArgError>;
     /// Looks, and compares with the wish and the record.
     ///
     /// # Errors
@@ -49,6 +49,8 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// See [`ApplyError`].
     fn apply(&self, work: &Work<'_>, step: &Step) -> Result<Option<Value>, ApplyError>;
+    /// Carries out steps of one call; one answer per step, in order. There is one `work` per step.
+    fn apply_together(&self, works: &[Work<'_>], steps: &[Step]) -> Vec<Result<Option<Value>, ApplyError>>;
     /// See [`Resource::wish_for`].
     ///
     /// # Errors
@@ -132,9 +134,11 @@ impl<R: Resource> Provider for Erased<R> {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Declared, ArgError> {
-        let wish = self.0.declare(operation, args, sources)?;
-        Ok(Declared { id: wish.id, spec: to_value(&wish.spec), blobs: wish.blobs })
+    ) -> Result<Vec<Declared>, ArgError> {
+        let wishes = self.0.declare_all(operation, args, sources)?;
+        let declared =
+            |wish: Wish<R::Spec>| Declared { id: wish.id, spec: to_value(&wish.spec), blobs: wish.blobs };
+        Ok(wishes.into_iter().map(declared).collect())
     }
     fn look(&self, os: &dyn Look, sight: &Sight<'_>) -> Result<Seen, ProbeError> {
         let spec: Option<R::Spec> = sight.spec.map(|s| parse("wish", sight.id, s)).transpose()?;
@@ -168,6 +172,29 @@ impl<R: Resource> Provider for Erased<R> {
             }
         };
         Ok(state.as_ref().map(to_value))
+    }
+    fn apply_together(&self, works: &[Work<'_>], steps: &[Step]) -> Vec<Result<Option<Value>, ApplyError>> {
+        type Parsed<R> = (<R as Resource>::Spec, Option<<R as Resource>::State>);
+        let parsed: Result<Vec<Parsed<R>>, ProbeError> = steps
+            .iter()
+            .map(|step| {
+                let spec = step.spec.as_ref().ok_or_else(|| ProbeError::new("the wish", "there is none"))?;
+                let live = step.live.as_ref().map(|s| parse("state", &step.id, s)).transpose()?;
+                Ok((parse("wish", &step.id, spec)?, live))
+            })
+            .collect();
+        // Removals, and wishes that cannot be read, are looked at one by one.
+        let Ok(parsed) = parsed else {
+            return works.iter().zip(steps).map(|(work, step)| self.apply(work, step)).collect();
+        };
+        let items: Vec<Item<'_, R::Spec, R::State>> = works
+            .iter()
+            .zip(steps)
+            .zip(&parsed)
+            .map(|((work, step), (spec, live))| Item { work, id: &step.id, spec, live: live.as_ref() })
+            .collect();
+        let answers = self.0.apply_together(&items);
+        answers.into_iter().map(|answer| answer.map(|state| state.as_ref().map(to_value))).collect()
     }
     fn wish_for(&self, id: &str, state: Option<&Value>) -> Result<(Value, Vec<Digest>), ProbeError> {
         let state: Option<R::State> = state.map(|s| parse("state", id, s)).transpose()?;

@@ -62,6 +62,18 @@ impl<'a> Work<'a> {
     }
 }
 
+/// One of several wishes that are brought about together.
+pub struct Item<'a, S, T> {
+    /// What its effect works with. All items have the same machine.
+    pub work: &'a Work<'a>,
+    /// Id inside the type.
+    pub id: &'a str,
+    /// The wish.
+    pub spec: &'a S,
+    /// What the decision was based on.
+    pub live: Option<&'a T>,
+}
+
 /// A type of resource. Everything is read through [`Look`] and changed through [`Touch`], so that planning can run the
 /// same code on a rehearsal.
 pub trait Resource: Send + Sync + 'static {
@@ -98,6 +110,19 @@ pub trait Resource: Send + Sync + 'static {
         sources: &dyn Sources,
     ) -> Result<Wish<Self::Spec>, ArgError>;
 
+    /// Turns arguments into wishes that are brought about together, for operations that take a list.
+    ///
+    /// # Errors
+    /// As [`Resource::declare`].
+    fn declare_all(
+        &self,
+        operation: &Operation,
+        args: &Args,
+        sources: &dyn Sources,
+    ) -> Result<Vec<Wish<Self::Spec>>, ArgError> {
+        Ok(vec![self.declare(operation, args, sources)?])
+    }
+
     /// Reads the live resource; `None` means that it is not there. Changes nothing.
     ///
     /// # Errors
@@ -127,6 +152,13 @@ pub trait Resource: Send + Sync + 'static {
         spec: &Self::Spec,
         live: Option<&Self::State>,
     ) -> Result<Option<Self::State>, ApplyError>;
+    /// Brings several wishes about that one call asked for. One answer per item, in order.
+    fn apply_together(
+        &self,
+        items: &[Item<'_, Self::Spec, Self::State>],
+    ) -> Vec<Result<Option<Self::State>, ApplyError>> {
+        items.iter().map(|i| self.apply(i.work, i.id, i.spec, i.live)).collect()
+    }
     /// Removes it and returns what is left, if something has to stay. Removing what is gone succeeds.
     ///
     /// # Errors

@@ -306,6 +306,15 @@ impl App {
         Ok(done)
     }
 
+    /// Nothing more is to be done. Files and memory are left to the system, which is quicker than giving back each.
+    pub fn end(mut self) {
+        drop(self.nothing.take());
+        if let Some(store) = self.store.get() {
+            store.rest();
+        }
+        std::mem::forget(self);
+    }
+
     /// Hosts that can be reached.
     pub fn machines(&self) -> BTreeMap<HostName, Arc<dyn Machine>> {
         sloth_api::this_host(self.durability.get())

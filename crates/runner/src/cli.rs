@@ -1,6 +1,8 @@
 //! The command line: global flags, the tree of commands, and the way from arguments to an exit code.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub struct Cli {
     pub globals: Globals,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Lazy<Command>,
 }
 
 /// Flags every command has.
@@ -119,23 +121,56 @@ impl Output {
     }
 }
 
+/// How much of the tree of commands is put together.
+#[derive(Default)]
+enum Extent {
+    /// All of it, at once.
+    Whole,
+    /// What is on the way to the command that is asked for, with everything beside it.
+    #[default]
+    Way,
+    /// What is on the way, and beside it only what these words name.
+    Named(Vec<OsString>),
+}
+
 thread_local! {
-    /// Is the whole tree wanted at once?
-    static WHOLE: Cell<bool> = const { Cell::new(false) };
+    static EXTENT: RefCell<Extent> = const { RefCell::new(Extent::Way) };
+}
+
+/// Does something with a tree of this extent.
+fn with_extent<T>(extent: Extent, work: impl FnOnce() -> T) -> T {
+    EXTENT.set(extent);
+    let done = work();
+    EXTENT.take();
+    done
 }
 
 /// All commands with all their arguments, for those who walk through them.
 pub fn tree() -> clap::Command {
-    WHOLE.set(true);
-    let tree = Cli::command();
-    WHOLE.set(false);
-    tree
+    with_extent(Extent::Whole, Cli::command)
 }
 
-/// A group of commands whose arguments are put together when it is the one that is asked for: the whole tree would cost
-/// more than most commands.
+/// What is asked for, the name of the program first.
+fn matches(words: Vec<OsString>) -> clap::error::Result<clap::ArgMatches> {
+    // Every command is given a copy of every global flag, which for all of them takes longer than to read a database.
+    // A command that is asked for is named by a word, so that the others have no part in a line that is right; what is
+    // not right is read again, because the others belong into help and hints.
+    let read = |words| ManuallyDrop::new(Cli::command()).try_get_matches_from_mut(words);
+    with_extent(Extent::Named(words.clone()), || read(words.clone())).or_else(|_| read(words))
+}
+
+/// A command, or a group of them, whose arguments are put together when it is the one that is asked for: the whole tree
+/// would cost more than most commands. Not for a command with a flag of its own in place of a global one: it gets the
+/// global ones first.
 #[derive(Debug)]
 pub struct Lazy<T>(pub T);
+
+impl<T> std::ops::Deref for Lazy<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 impl<T: FromArgMatches> FromArgMatches for Lazy<T> {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
@@ -146,15 +181,59 @@ impl<T: FromArgMatches> FromArgMatches for Lazy<T> {
     }
 }
 
+impl<T: clap::Args> clap::Args for Lazy<T> {
+    fn group_id() -> Option<clap::Id> {
+        T::group_id()
+    }
+    fn augment_args(cmd: clap::Command) -> clap::Command {
+        later(cmd, |cmd| introduced(cmd, T::augment_args))
+    }
+    fn augment_args_for_update(cmd: clap::Command) -> clap::Command {
+        later(cmd, |cmd| introduced(cmd, T::augment_args_for_update))
+    }
+}
+
 impl<T: Subcommand> Subcommand for Lazy<T> {
     fn augment_subcommands(cmd: clap::Command) -> clap::Command {
-        if WHOLE.get() { T::augment_subcommands(cmd) } else { cmd.defer(T::augment_subcommands) }
+        later(cmd, |cmd| {
+            EXTENT.with_borrow(|extent| {
+                let Extent::Named(words) = extent else { return T::augment_subcommands(cmd) };
+                let all = T::augment_subcommands(clap::Command::new(""));
+                let named = |c: &&clap::Command| {
+                    words.iter().any(|word| {
+                        let mut names = c.get_all_aliases();
+                        word == c.get_name() || names.any(|name| word == name)
+                    })
+                };
+                cmd.subcommands(all.get_subcommands().filter(named).cloned())
+            })
+        })
     }
     fn augment_subcommands_for_update(cmd: clap::Command) -> clap::Command {
-        cmd.defer(T::augment_subcommands_for_update)
+        later(cmd, T::augment_subcommands_for_update)
     }
     fn has_subcommand(name: &str) -> bool {
         T::has_subcommand(name)
+    }
+}
+
+/// What is said of a command where it is listed goes before what is said of its arguments, whatever is put in first.
+fn introduced(cmd: clap::Command, augment: fn(clap::Command) -> clap::Command) -> clap::Command {
+    let (about, long) = (cmd.get_about().cloned(), cmd.get_long_about().cloned());
+    let cmd = augment(cmd);
+    match (about, long) {
+        (Some(about), Some(long)) => cmd.about(about).long_about(long),
+        (Some(about), None) => cmd.about(about).long_about(None::<&'static str>),
+        (None, _) => cmd,
+    }
+}
+
+/// Puts arguments into a command now, or when it is used.
+fn later(cmd: clap::Command, augment: fn(clap::Command) -> clap::Command) -> clap::Command {
+    if EXTENT.with_borrow(|extent| matches!(extent, Extent::Whole)) {
+        augment(cmd)
+    } else {
+        cmd.defer(augment)
     }
 }
 
@@ -162,7 +241,7 @@ impl<T: Subcommand> Subcommand for Lazy<T> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Perform exactly the changes of a saved plan
-    Apply(commands::apply::Args),
+    Apply(Lazy<commands::apply::Args>),
     /// Prove who did what
     #[command(subcommand)]
     Audit(Lazy<commands::audit::Command>),
@@ -172,12 +251,12 @@ pub enum Command {
     /// Check a workflow file without running or planning it
     Check(commands::check::Args),
     /// Print the script that completes commands in a shell
-    Completions(commands::completions::Args),
+    Completions(Lazy<commands::completions::Args>),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Lazy<commands::config::Command>),
     /// Check the database and this installation
-    Doctor(commands::doctor::Args),
+    Doctor(Lazy<commands::doctor::Args>),
     /// Look at what happened
     #[command(subcommand)]
     Events(Lazy<commands::events::Command>),
@@ -185,14 +264,14 @@ pub enum Command {
     #[command(subcommand)]
     Hook(Lazy<commands::hook::Command>),
     /// Print the manual page of a command, or write all of them
-    Man(commands::man::Args),
+    Man(Lazy<commands::man::Args>),
     /// Look at the log of operations
     #[command(subcommand)]
     Op(Lazy<commands::op::Command>),
     /// Show what a run would change
     Plan(commands::plan::Args),
     /// Go on after an interrupted run, or decide about a step nobody can look up
-    Resume(commands::resume::Args),
+    Resume(Lazy<commands::resume::Args>),
     /// Make it so: run a workflow and record what it did
     Run(commands::run::Args),
     /// Work with stacks
@@ -202,9 +281,9 @@ pub enum Command {
     #[command(subcommand)]
     State(Lazy<commands::state::Command>),
     /// Take back the last operation, or a given one
-    Undo(commands::undo::Args),
+    Undo(Lazy<commands::undo::Args>),
     /// Show the version of this program
-    Version(commands::version::Args),
+    Version(Lazy<commands::version::Args>),
 }
 
 /// Runs the program.
@@ -216,7 +295,7 @@ pub fn main() -> ExitCode {
     if complete::answered() {
         return ExitCode::SUCCESS;
     }
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match matches(std::env::args_os().collect()) {
         Ok(matches) => matches,
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };
@@ -233,6 +312,7 @@ pub fn main() -> ExitCode {
     app.tell_hooks();
     let exit =
         if exit == Exit::Ok { app.out.failed().map_or(exit, |kind| unwritten(&app.out, kind)) } else { exit };
+    app.end();
     ExitCode::from(exit.code())
 }
 
@@ -328,6 +408,47 @@ mod tests {
             assert!(help.contains("Example:\n  sloth-runner "), "{path} has no example");
             assert!(command.get_about().is_some(), "{path} says nothing");
         });
+    }
+
+    fn read(extent: Extent, words: &[String]) -> String {
+        with_extent(extent, || match Cli::command().try_get_matches_from(words) {
+            Ok(matches) => format!("{:?}", Cli::from_arg_matches(&matches).unwrap()),
+            Err(error) => error.render().to_string(),
+        })
+    }
+
+    #[test]
+    fn a_command_reads_and_says_the_same_however_much_of_the_tree_there_is() {
+        let mut paths = Vec::new();
+        leaves(&tree(), "", &mut |path, command| {
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let words = |line: &str| line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
+            paths.push(words(&format!("{path} --help")));
+            paths.extend(
+                example.lines().skip(1).map(|line| words(line.split(['|', '&', '\'']).next().unwrap())),
+            );
+        });
+        assert!(paths.len() > 150, "{}", paths.len());
+        let mut right = 0;
+        for words in paths {
+            let whole = read(Extent::Whole, &words);
+            assert_eq!(read(Extent::Way, &words), whole, "{words:?}");
+            if whole.starts_with("Cli") {
+                right += 1;
+                let named = Extent::Named(words.iter().map(OsString::from).collect());
+                assert_eq!(read(named, &words), whole, "{words:?}");
+            }
+        }
+        assert!(right > 80, "{right}");
+    }
+
+    #[test]
+    fn an_alias_names_its_command() {
+        let words = ["sloth-runner", "stack", "create", "web"].map(OsString::from).to_vec();
+        let named = with_extent(Extent::Named(words.clone()), || Cli::command().try_get_matches_from(words));
+        assert!(named.is_ok_and(|found| {
+            found.subcommand().is_some_and(|(_, found)| found.subcommand_name() == Some("new"))
+        }));
     }
 
     #[test]

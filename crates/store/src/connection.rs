@@ -200,7 +200,14 @@ impl Writer {
     /// Leaves a short log. After a checkpoint the next write begins the log anew; somebody has to write, or the next
     /// process reads all of the old log once more and carries it over again.
     pub fn rest(&mut self) {
-        if !self.restart && self.frames.load(Ordering::Relaxed) >= LEFT_PAGES {
+        if self.restart || self.frames.load(Ordering::Relaxed) >= LEFT_PAGES {
+            self.empty_log();
+        }
+    }
+
+    /// Leaves a log of one page.
+    pub fn empty_log(&mut self) {
+        if !self.restart {
             self.checkpoint();
         }
         if !self.restart {

@@ -2,14 +2,14 @@
 
 use sloth_core::address::Address;
 use sloth_core::clock::Timestamp;
-use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution, Settled};
 use sloth_core::id::StackId;
 use sloth_core::store::{ReadDrift, StoreError, WriteDrift};
 use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
-use crate::sql::{OptionalExtension as _, Row, params};
+use crate::sql::{And, OptionalExtension as _, Row, params};
 
 /// The word a plain enum is stored as.
 fn word<T: serde::Serialize>(item: &T) -> String {
@@ -37,36 +37,93 @@ fn finding(row: &Row<'_>) -> Outcome<Finding> {
         reason: serde_json::from_str(&row.get::<_, String>(5)?)?,
         detected_at: Timestamp::from_nanos(row.get(6)?),
         resolution: from_word::<Resolution>(row.get(7)?)?,
+        since: Timestamp::from_nanos(row.get(8)?),
+        looks: u64::try_from(row.get::<_, i64>(9)?).unwrap_or(1),
+        settled: settled(row)?,
     })
+}
+
+fn settled(row: &Row<'_>) -> Outcome<Option<Settled>> {
+    let Some(by) = row.get::<_, Option<String>>(10)? else { return Ok(None) };
+    Ok(Some(Settled { by, at: Timestamp::from_nanos(row.get(11)?), with: row.get(12)? }))
 }
 
 fn address_of(text: &str) -> Outcome<Address> {
     text.parse().map_err(|_| Failure::bad(format!("`{text}` is not an address")))
 }
 
-/// Findings of so many detections are kept.
-const REMEMBERED: i64 = 100;
+/// So many findings of a stack are kept, and all of the newest detection.
+const REMEMBERED: i64 = 10_000;
 
-const RESOLVE: &str = "UPDATE drift_findings SET resolution = 'resolved' \
-                       WHERE stack = ?1 AND address = ?2 AND resolution = 'pending' AND status <> 'clean'";
+const COLUMNS: &str = "address, status, expected, actual, diff, reason, detected_at, resolution, since, looks, settled_by, \
+                       settled_at, settled_with";
+
+const RESOLVE: &str = "UPDATE drift_findings SET resolution = 'resolved', settled_by = ?3, settled_at = ?4, \
+                       settled_with = ?5 \
+                       WHERE stack = ?1 AND address = ?2 AND resolution <> 'resolved' AND status <> 'clean'";
+
+/// What was clean says nothing any more once there is a newer look, and old history is not kept for ever.
+const FORGET: [&str; 2] = [
+    "DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'",
+    "DELETE FROM drift_findings WHERE stack = ?1 AND detection <= ?2 AND detection < (SELECT detection FROM \
+     drift_findings WHERE stack = ?1 ORDER BY detection DESC LIMIT 1 OFFSET ?3)",
+];
+
+/// Takes a finding along into the next detection, if nothing about it is new.
+const CONTINUE: &str = "UPDATE drift_findings SET detection = ?3, expected = ?7, actual = ?8, reason = ?9, \
+                        looks = looks + CASE WHEN detected_at = ?10 THEN 0 ELSE 1 END, detected_at = ?10, \
+                        settled_by = ?11, settled_at = ?12, settled_with = ?13 \
+                        WHERE stack = ?1 AND address = ?2 AND detection = ?3 - 1 AND status = ?4 AND diff = ?5 \
+                        AND resolution = ?6";
+
+const PUT: &str = "INSERT INTO drift_findings (stack, address, detection, status, diff, resolution, expected, actual, \
+                   reason, detected_at, settled_by, settled_at, settled_with, since, looks) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+                   ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \
+                   expected = excluded.expected, actual = excluded.actual, diff = excluded.diff, \
+                   reason = excluded.reason, detected_at = excluded.detected_at, resolution = excluded.resolution, \
+                   settled_by = excluded.settled_by, settled_at = excluded.settled_at, \
+                   settled_with = excluded.settled_with, since = excluded.since, looks = excluded.looks";
 
 impl Session<'_> {
     fn resolve_drift(&mut self, id: &StackId, addresses: &[Address]) -> Outcome<()> {
         self.require_hold(id)?;
-        let (conn, _, stack) = self.target()?;
+        let now = self.shared.now().as_nanos();
+        let (conn, writing, stack) = self.target()?;
         let mut resolve = conn.prepare_cached(RESOLVE)?;
+        let (who, verb) = (&writing.intent.actor.name, &writing.intent.verb);
         for address in addresses {
-            resolve.execute(params![stack.num, address.to_string()])?;
+            resolve.execute(params![stack.num, address.to_string(), who, now, verb])?;
         }
         Ok(())
     }
 
     fn latest_drift(&self, stack: &StackId) -> Outcome<Vec<Finding>> {
         let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
-        let sql = "SELECT address, status, expected, actual, diff, reason, detected_at, resolution FROM drift_findings \
-                   WHERE stack = ?1 AND detection = (SELECT detection FROM stacks WHERE num = ?1) ORDER BY address";
-        let mut ask = self.conn()?.prepare_cached(sql)?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM drift_findings \
+             WHERE stack = ?1 AND detection = (SELECT detection FROM stacks WHERE num = ?1) ORDER BY address"
+        );
+        let mut ask = self.conn()?.prepare_cached(&sql)?;
         let mut rows = ask.query([stack.num])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(finding(&row)?);
+        }
+        Ok(out)
+    }
+
+    fn drift_over_time(&self, stack: &StackId, address: Option<&Address>) -> Outcome<Vec<Finding>> {
+        let Some(stack) = self.stack(stack)? else { return Ok(Vec::new()) };
+        let of = if address.is_some() { "AND address = ?2" } else { "" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM drift_findings WHERE stack = ?1 {of} AND status <> 'clean' ORDER BY detection, address"
+        );
+        let mut ask = self.conn()?.prepare_cached(&sql)?;
+        let mut rows = match address {
+            Some(address) => ask.query(params![stack.num, address.to_string()])?,
+            None => ask.query([stack.num])?,
+        };
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
             out.push(finding(&row)?);
@@ -134,42 +191,44 @@ impl Session<'_> {
 
     fn put_drift(&mut self, id: &StackId, findings: &[Finding]) -> Outcome<()> {
         self.require_hold(id)?;
-        let (conn, _, stack) = self.target()?;
+        let now = self.shared.now().as_nanos();
+        let (conn, writing, stack) = self.target()?;
         let detection: Option<i64> = conn
             .prepare_cached("UPDATE stacks SET detection = detection + 1 WHERE num = ?1 RETURNING detection")?
             .query_row([stack.num], |row| row.get(0))
             .optional()?;
         let detection = detection.ok_or_else(|| Failure::bad("the stack of the transaction is gone"))?;
-        // What was clean before says nothing any more once there is a newer look.
-        conn.prepare_cached(
-            "DELETE FROM drift_findings WHERE stack = ?1 AND detection = ?2 AND status = 'clean'",
-        )?
-        .execute(params![stack.num, detection - 1])?;
+        conn.prepare_cached(FORGET[0])?.execute(params![stack.num, detection - 1])?;
         // Looking every minute must not fill the disk with what was found long ago.
-        conn.prepare_cached("DELETE FROM drift_findings WHERE stack = ?1 AND detection <= ?2")?
-            .execute(params![stack.num, detection - REMEMBERED])?;
-        let put = "INSERT INTO drift_findings (stack, detection, address, status, expected, actual, diff, reason, \
-                   detected_at, resolution) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
-                   ON CONFLICT (stack, detection, address) DO UPDATE SET status = excluded.status, \
-                   expected = excluded.expected, actual = excluded.actual, diff = excluded.diff, \
-                   reason = excluded.reason, detected_at = excluded.detected_at, resolution = excluded.resolution";
+        conn.prepare_cached(FORGET[1])?.execute(params![stack.num, detection - 1, REMEMBERED - 1])?;
+        let (who, verb) = (&writing.intent.actor.name, &writing.intent.verb);
         for finding in findings {
             let address = finding.address.to_string();
             if finding.status == DriftStatus::Clean {
-                conn.prepare_cached(RESOLVE)?.execute(params![stack.num, address])?;
+                conn.prepare_cached(RESOLVE)?.execute(params![stack.num, address, who, now, verb])?;
             }
-            conn.prepare_cached(put)?.execute(params![
+            let settled = finding.settled.as_ref();
+            let columns = params![
                 stack.num,
-                detection,
                 address,
+                detection,
                 word(&finding.status),
+                canonical(&to_value(&finding.diff)),
+                word(&finding.resolution),
                 finding.expected.as_ref().map(canonical),
                 finding.actual.as_ref().map(canonical),
-                canonical(&to_value(&finding.diff)),
                 canonical(&to_value(&finding.reason)),
                 finding.detected_at.as_nanos(),
-                word(&finding.resolution),
-            ])?;
+                settled.map(|s| &s.by),
+                settled.map(|s| s.at.as_nanos()),
+                settled.map(|s| &s.with),
+            ];
+            let goes_on =
+                finding.status != DriftStatus::Clean && conn.prepare_cached(CONTINUE)?.execute(columns)? > 0;
+            if !goes_on {
+                let looks = i64::try_from(finding.looks).unwrap_or(i64::MAX);
+                conn.prepare_cached(PUT)?.execute(And(And(columns, finding.since.as_nanos()), looks))?;
+            }
         }
         Ok(())
     }
@@ -178,6 +237,9 @@ impl Session<'_> {
 impl ReadDrift for Session<'_> {
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError> {
         self.shared.told(self.latest_drift(stack))
+    }
+    fn drift_history(&self, stack: &StackId, address: Option<&Address>) -> Result<Vec<Finding>, StoreError> {
+        self.shared.told(self.drift_over_time(stack, address))
     }
     fn drift_ignores(&self, stack: &StackId) -> Result<Vec<DriftIgnore>, StoreError> {
         self.shared.told(self.list_ignores(stack))

@@ -38,6 +38,8 @@ const NAMED: &str = "SELECT s.name, s.id, r.address FROM stacks s JOIN resource_
                      ORDER BY 1, 3";
 const INSERT: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, body, \
                       sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const INSERT_NEW: &str = "INSERT INTO resource_rows (stack, address, from_version, created_at, updated_at, digest, \
+                          body, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (stack, address) DO NOTHING";
 const FIND: &str = "SELECT from_version, digest FROM resource_rows WHERE stack = ?1 AND address = ?2";
 const END: &str = "INSERT INTO resource_history \
                      (stack, to_version, address, from_version, created_at, updated_at, digest, body, sum) \
@@ -174,8 +176,16 @@ impl Session<'_> {
         let (num, next) = (stack.num, stack.next());
         let key = (Part::Resource, address);
         let address = &key.1;
+        let sum = sum::of_times(created, updated);
+        let row = params![num, address, next, created, updated, digest.as_bytes(), text, sum];
+        // Where the head shows nothing, nothing was ended since, and there is only what this version wrote before.
+        let blank = stack.count == 0;
+        if blank && conn.prepare_cached(INSERT_NEW)?.execute(row)? > 0 {
+            writing.changes.insert(key, Net::Written(digest));
+            return Ok(());
+        }
         // What was changed and is put back to what it was at the head has not changed.
-        let changed = stack.pending || writing.changes.contains_key(&key);
+        let changed = !blank && (stack.pending || writing.changes.contains_key(&key));
         if changed
             && conn
                 .prepare_cached(ENDED_SAME)?
@@ -186,14 +196,9 @@ impl Session<'_> {
             writing.changes.insert(key, Net::Nothing);
             return Ok(());
         }
-        let sum = sum::of_times(created, updated);
-        let row = params![num, address, next, created, updated, digest.as_bytes(), text, sum];
-        let found: Option<(u64, [u8; 32])> = if stack.count == 0 && !changed {
-            None
-        } else {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            conn.prepare_cached(FIND)?.query_row(params![num, address], read).optional()?
-        };
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let found: Option<(u64, [u8; 32])> =
+            conn.prepare_cached(FIND)?.query_row(params![num, address], read).optional()?;
         match found {
             None => {
                 conn.prepare_cached(INSERT)?.execute(row)?;

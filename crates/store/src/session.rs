@@ -150,13 +150,8 @@ pub fn stack_row(conn: Connection<'_>, id: &StackId) -> Outcome<Option<StackRow>
 
 /// A digest from its 32 stored bytes.
 pub fn digest_of(bytes: &[u8]) -> Outcome<Digest> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut hex = String::with_capacity(64);
-    for byte in bytes {
-        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    hex.parse().map_err(|_| Failure::bad("a stored digest does not have 32 bytes"))
+    let bytes = bytes.try_into().map_err(|_| Failure::bad("a stored digest does not have 32 bytes"))?;
+    Ok(Digest::from_bytes(bytes))
 }
 
 impl<'s> Session<'s> {

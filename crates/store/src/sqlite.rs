@@ -275,13 +275,18 @@ impl Disk {
         writer.begin(wait)?;
         Ok(lent)
     }
+
+    /// Leaves a short log.
+    fn rest(&self) {
+        if let Pen::Here(Some(writer)) = &mut *self.pen() {
+            writer.rest();
+        }
+    }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if let Pen::Here(Some(writer)) = &mut *self.pen() {
-            writer.rest();
-        }
+        self.rest();
     }
 }
 
@@ -522,6 +527,11 @@ impl Store for SqliteStore {
     }
     fn hooks_stirred(&self) -> bool {
         self.shared.stirred.load(Ordering::Relaxed)
+    }
+    fn rest(&self) {
+        if let Some(disk) = self.disk() {
+            disk.rest();
+        }
     }
     fn blobs(&self) -> &dyn Blobs {
         &self.shared

@@ -515,10 +515,16 @@ impl Catalog for ThingCatalog {
     fn operations(&self) -> &[Operation] {
         THING_OPERATIONS
     }
-    fn declare(&self, operation: &Operation, args: &Args, _: &dyn Sources) -> Result<Declared, ArgError> {
+    fn declare(
+        &self,
+        operation: &Operation,
+        args: &Args,
+        _: &dyn Sources,
+    ) -> Result<Vec<Declared>, ArgError> {
         let id = args.text("name").ok_or_else(|| ArgError::about("name", "`name` is missing"))?.to_owned();
         if operation.name == "absent" {
-            return Ok(Declared { id, spec: serde_json::json!({ "absent": true }), blobs: Vec::new() });
+            let spec = serde_json::json!({ "absent": true });
+            return Ok(vec![Declared { id, spec, blobs: Vec::new() }]);
         }
         let mut spec = Map::new();
         for name in ["color", "fixed", "secret", "size"] {
@@ -530,7 +536,7 @@ impl Catalog for ThingCatalog {
         if let Some(blob) = blobs.first() {
             spec.insert("content".to_owned(), Value::from(blob.digest().hex()));
         }
-        Ok(Declared { id, spec: Value::Object(spec), blobs })
+        Ok(vec![Declared { id, spec: Value::Object(spec), blobs }])
     }
     fn readable(&self, kind: &str, id: &str, spec: &Value, state: Option<&Value>) -> Result<(), ProbeError> {
         match self.kind(kind) {

@@ -11,7 +11,7 @@ use sloth_core::actor::Actor;
 use sloth_core::address::Address;
 use sloth_core::clock::{Clock, Timestamp};
 use sloth_core::digest::{Blob, Digest};
-use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution, Settled};
 use sloth_core::event::{Event, EventType, Severity, StoredEvent};
 use sloth_core::hook::{Attempt, Delivery, Hook, HookState, Verdict};
 use sloth_core::id::{EventId, LockId, OperationId, RunId, StackId};
@@ -91,8 +91,10 @@ struct StackEntry {
     newest: Content,
     runs: Vec<Run>,
     events: Vec<StoredEvent>,
+    /// Of the newest detection.
     findings: Vec<Finding>,
-    open_findings: Vec<Finding>,
+    /// What was not clean, of all detections before it.
+    earlier_findings: Vec<Finding>,
     ignores: BTreeMap<(String, Option<String>), DriftIgnore>,
     handlers: Vec<PendingHandler>,
     leases: Vec<Held>,
@@ -449,7 +451,7 @@ impl WriteStacks for Session<'_> {
             runs: vec![],
             events: vec![],
             findings: vec![],
-            open_findings: vec![],
+            earlier_findings: vec![],
             ignores: BTreeMap::new(),
             handlers: vec![],
             leases: vec![],
@@ -485,8 +487,6 @@ impl WriteStacks for Session<'_> {
             entry.seal(&version.note, version.at, &actor);
         }
         entry.runs.clone_from(&past.runs);
-        let open = |f: &&Finding| f.status != DriftStatus::Clean;
-        entry.open_findings = past.findings.iter().filter(open).cloned().collect();
         entry.findings = past.findings.clone();
         entry.findings.sort_by_key(|f| f.address.to_string());
         Ok(entry.head())
@@ -710,7 +710,7 @@ impl WriteVersions for Session<'_> {
                 content.resources.values().for_each(|r| name(to_value(r)));
                 content.outputs.values().for_each(|o| name(to_value(o)));
             }
-            entry.findings.iter().chain(&entry.open_findings).for_each(|f| name(to_value(f)));
+            entry.findings.iter().chain(&entry.earlier_findings).for_each(|f| name(to_value(f)));
         }
         self.world.operations.iter().for_each(|o| name(o.undo.clone()));
         for run in lock(&self.store.shared.runs).values() {
@@ -1034,6 +1034,13 @@ impl ReadDrift for Session<'_> {
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>> {
         Ok(self.world.stacks.get(stack).map(|e| e.findings.clone()).unwrap_or_default())
     }
+    fn drift_history(&self, stack: &StackId, address: Option<&Address>) -> Result<Vec<Finding>> {
+        let entries = self.world.stacks.get(stack).into_iter();
+        let all = entries.flat_map(|e| e.earlier_findings.iter().chain(&e.findings));
+        let wanted =
+            all.filter(|f| f.status != DriftStatus::Clean && address.is_none_or(|a| *a == f.address));
+        Ok(wanted.cloned().collect())
+    }
     fn drift_ignores(&self, stack: &StackId) -> Result<Vec<DriftIgnore>> {
         let now = self.now();
         let all = self.world.stacks.get(stack).into_iter().flat_map(|e| e.ignores.values());
@@ -1044,25 +1051,37 @@ impl ReadDrift for Session<'_> {
 impl WriteDrift for Session<'_> {
     fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<()> {
         self.held(stack)?;
+        let clean = findings.iter().filter(|f| f.status == DriftStatus::Clean);
+        let clean: Vec<Address> = clean.map(|f| f.address.clone()).collect();
+        self.drift_resolve(stack, &clean)?;
         let entry = self.target()?;
-        for finding in findings.iter().filter(|f| f.status == DriftStatus::Clean) {
-            for old in entry.open_findings.iter_mut().filter(|f| f.address == finding.address) {
-                old.resolution = Resolution::Resolved;
+        let mut before = std::mem::take(&mut entry.findings);
+        before.retain(|f| f.status != DriftStatus::Clean);
+        let mut now = BTreeMap::new();
+        for finding in findings {
+            let mut finding = finding.clone();
+            if let Some(at) = before.iter().position(|old| finding.continues(old)) {
+                let old = before.remove(at);
+                finding.since = old.since;
+                finding.looks = old.looks + u64::from(old.detected_at != finding.detected_at);
             }
+            now.insert(finding.address.to_string(), finding);
         }
-        entry.open_findings.extend(findings.iter().filter(|f| f.status != DriftStatus::Clean).cloned());
-        let by_name: BTreeMap<String, Finding> =
-            findings.iter().map(|f| (f.address.to_string(), f.clone())).collect();
-        entry.findings = by_name.into_values().collect();
+        entry.earlier_findings.extend(before);
+        entry.findings = now.into_values().collect();
         Ok(())
     }
     fn drift_resolve(&mut self, stack: &StackId, addresses: &[Address]) -> Result<()> {
         self.held(stack)?;
+        let at = self.now();
+        let intent = self.intent.as_ref().map(|i| (i.actor.name.clone(), i.verb.clone()));
+        let (by, with) = intent.unwrap_or_default();
         let entry = self.target()?;
-        for finding in entry.findings.iter_mut().chain(&mut entry.open_findings) {
-            let pending = finding.resolution == Resolution::Pending && finding.status != DriftStatus::Clean;
-            if pending && addresses.contains(&finding.address) {
+        for finding in entry.findings.iter_mut().chain(&mut entry.earlier_findings) {
+            let open = !finding.is_resolved() && finding.status != DriftStatus::Clean;
+            if open && addresses.contains(&finding.address) {
                 finding.resolution = Resolution::Resolved;
+                finding.settled = Some(Settled { by: by.clone(), at, with: with.clone() });
             }
         }
         Ok(())

@@ -10,6 +10,12 @@ pub trait ReadDrift {
     /// # Errors
     /// The store failed.
     fn drift_latest(&self, stack: &StackId) -> Result<Vec<Finding>, StoreError>;
+    /// Every finding that is still known, oldest first; of one resource only, if one is named. What was seen the same in
+    /// several looks is one finding, and what was clean is left out.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn drift_history(&self, stack: &StackId, address: Option<&Address>) -> Result<Vec<Finding>, StoreError>;
     /// What is ignored in a stack, by address and attribute, a whole resource before its attributes. What has ended is
     /// left out.
     ///
@@ -20,12 +26,14 @@ pub trait ReadDrift {
 
 /// Writes drift findings of the transaction's stack. They are no part of a version.
 pub trait WriteDrift {
-    /// Stores the findings of one detection; earlier pending findings of resources that are clean now become resolved.
+    /// Stores the findings of one detection. One that goes on as the look before it saw it is counted there; earlier
+    /// findings of resources that are clean now become resolved, by whoever looked.
     ///
     /// # Errors
     /// The store failed.
     fn drift_put(&mut self, stack: &StackId, findings: &[Finding]) -> Result<(), StoreError>;
-    /// The pending findings of these resources become resolved: they are as recorded, or recorded as they are.
+    /// The open findings of these resources become resolved, by whoever writes: they are as recorded, or recorded as they
+    /// are.
     ///
     /// # Errors
     /// The store failed.

@@ -276,6 +276,9 @@ pub trait Store: Send + Sync {
     fn backups(&self) -> &dyn Backups;
     /// Has this object written events that some enabled hook might wait for? Costs nothing to ask.
     fn hooks_stirred(&self) -> bool;
+    /// Leaves everything as the next process likes to find it. Dropping the store does so, too; whoever calls this may end
+    /// the process without dropping it.
+    fn rest(&self) {}
     /// Contents by digest.
     fn blobs(&self) -> &dyn Blobs;
     /// Steps of runs that have not reached a commit yet.

@@ -154,7 +154,7 @@ impl Catalog for TestCatalog {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Declared, ArgError> {
+    ) -> Result<Vec<Declared>, ArgError> {
         let mut spec = Map::new();
         for (name, arg) in &args.0 {
             let value = match arg {
@@ -175,7 +175,7 @@ impl Catalog for TestCatalog {
             Some(Value::String(s)) => s.clone(),
             _ => "none".to_owned(),
         };
-        Ok(Declared { id, spec: Value::Object(spec), blobs: vec![] })
+        Ok(vec![Declared { id, spec: Value::Object(spec), blobs: vec![] }])
     }
 }
 

@@ -1,3 +1,4 @@
 //! What the texts of a system say: pure readers and editors, text in, facts out. They look at no machine.
 
 pub mod accounts;
+pub mod dpkg;

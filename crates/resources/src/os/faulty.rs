@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::machine::Watch;
 
-use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use super::{Accounts, Cache, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
 /// When an effect fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,9 @@ impl Look for Faulty {
     }
     fn now(&self) -> u64 {
         self.inner.now()
+    }
+    fn cache(&self) -> &Cache {
+        self.inner.cache()
     }
     fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
         self.inner.query(command)

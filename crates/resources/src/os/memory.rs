@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sloth_core::command::{Command, CommandOutput};
 
 use super::overlay::Overlay;
-use super::{Accounts, Entry, Look, Meta, OsError, Sort, Stamp, Want};
+use super::{Accounts, Cache, Entry, Look, Meta, OsError, Sort, Stamp, Want};
 
 /// A machine in memory.
 pub type Memory = Overlay<Void>;
@@ -16,6 +16,7 @@ pub type Memory = Overlay<Void>;
 #[derive(Default)]
 pub struct Void {
     answers: Mutex<BTreeMap<String, CommandOutput>>,
+    cache: Cache,
 }
 
 impl Void {
@@ -82,6 +83,9 @@ impl Look for Void {
             .get(&command.line)
             .cloned()
             .unwrap_or_else(|| CommandOutput { exit_code: 127, ..CommandOutput::default() }))
+    }
+    fn cache(&self) -> &Cache {
+        &self.cache
     }
     fn now(&self) -> u64 {
         1_700_000_000

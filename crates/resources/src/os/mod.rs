@@ -4,6 +4,7 @@
 //! ([`real`]), in memory ([`memory`]), below a directory ([`rooted`]), and as a rehearsal that reads the real system and
 //! keeps its effects to itself ([`overlay`]). [`traced`] and [`faulty`] stand in front of any of them.
 
+mod cache;
 pub mod command;
 pub mod faulty;
 pub mod http;
@@ -19,6 +20,8 @@ mod xattr;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+
+pub use cache::Cache;
 
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::digest::Digest;
@@ -219,6 +222,8 @@ pub trait Look: Send + Sync {
     fn query(&self, command: &Command) -> Result<CommandOutput, OsError>;
     /// Seconds since 1970 on this machine, for names of backups.
     fn now(&self) -> u64;
+    /// What was read from files of this machine and is worth keeping until they change.
+    fn cache(&self) -> &Cache;
 }
 
 /// What has to be at a path for an effect to go ahead.

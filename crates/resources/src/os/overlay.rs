@@ -15,8 +15,8 @@ use sloth_core::digest::Digest;
 use sloth_core::machine::Watch;
 
 use super::{
-    Accounts, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights,
-    Sort, Stamp, Touch, Want, names, split,
+    Accounts, Cache, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put,
+    Rights, Sort, Stamp, Touch, Want, names, split,
 };
 
 const MOST_LINKS: usize = 40;
@@ -58,6 +58,7 @@ pub struct Overlay<L: ?Sized> {
     inodes: AtomicU64,
     imagined: Mutex<Vec<Arc<str>>>,
     rehearsal: bool,
+    cache: Cache,
     base: Arc<L>,
 }
 
@@ -76,6 +77,7 @@ impl<L: Look + ?Sized> Overlay<L> {
             inodes: AtomicU64::new(1),
             imagined: Mutex::default(),
             rehearsal,
+            cache: Cache::default(),
             base,
         }
     }
@@ -383,6 +385,9 @@ impl<L: Look + ?Sized> Look for Overlay<L> {
     }
     fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
         self.base.query(command)
+    }
+    fn cache(&self) -> &Cache {
+        &self.cache
     }
     fn now(&self) -> u64 {
         self.base.now()

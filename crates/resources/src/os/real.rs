@@ -22,8 +22,8 @@ use super::litter;
 use super::names::Names;
 use super::place::{self, Place};
 use super::{
-    Accounts, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put, Rights,
-    Sort, Stamp, Touch, Want, command, split, xattr,
+    Accounts, Cache, DEFAULT_DIRECTORY_MODE, DEFAULT_FILE_MODE, Entry, Expect, Look, Meta, OsError, Put,
+    Rights, Sort, Stamp, Touch, Want, command, split, xattr,
 };
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
@@ -45,6 +45,7 @@ pub struct Real {
     read: OFlags,
     /// Directories whose entries changed since the last [`Touch::settle`].
     dirty: Mutex<BTreeSet<String>>,
+    cache: Cache,
 }
 
 impl Default for Real {
@@ -59,7 +60,7 @@ impl Real {
     pub fn new() -> Self {
         let identity = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let read = if identity.0 == 0 { READ | OFlags::NOATIME } else { READ };
-        Self { names: Names::default(), identity, read, dirty: Mutex::default() }
+        Self { names: Names::default(), identity, read, dirty: Mutex::default(), cache: Cache::default() }
     }
 
     fn note(&self, path: &str) {
@@ -236,6 +237,9 @@ impl Look for Real {
         Ok(names)
     }
 
+    fn cache(&self) -> &Cache {
+        &self.cache
+    }
     fn accounts(&self) -> &dyn Accounts {
         &self.names
     }

@@ -9,7 +9,7 @@ use sloth_core::machine::Watch;
 
 use super::names::{self, Names};
 use super::real::Real;
-use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use super::{Accounts, Cache, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
 /// The real system below a directory.
 pub struct Rooted {
@@ -93,6 +93,9 @@ impl Look for Rooted {
     }
     fn now(&self) -> u64 {
         self.inner.now()
+    }
+    fn cache(&self) -> &Cache {
+        self.inner.cache()
     }
     fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
         self.inner.query(command)

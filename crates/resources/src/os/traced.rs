@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sloth_core::command::{Command, CommandOutput};
 use sloth_core::machine::Watch;
 
-use super::{Accounts, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use super::{Accounts, Cache, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
 
 /// Any machine, with a list of what was asked of it.
 pub struct Traced {
@@ -51,6 +51,9 @@ impl Look for Traced {
     }
     fn now(&self) -> u64 {
         self.inner.now()
+    }
+    fn cache(&self) -> &Cache {
+        self.inner.cache()
     }
     fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
         self.note("query", &command.line);

@@ -11,6 +11,7 @@ pub mod exec;
 pub mod file;
 pub mod group;
 pub mod line;
+pub mod package;
 pub mod user;
 
 pub use edit::Position;
@@ -33,6 +34,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(file::File),
         &Erased(group::Group),
         &Erased(line::Line),
+        &Erased(package::Package),
         &Erased(user::User),
     ];
     ALL

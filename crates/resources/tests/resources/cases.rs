@@ -19,6 +19,7 @@ use sloth_resources::os::rooted::Rooted;
 use sloth_resources::os::{Expect, Put, Rights, Touch, Want};
 use sloth_testkit::resource_laws::{self, Broken, Case};
 
+use crate::fake_apt::{FakeApt, Offer};
 use crate::support::{Files, declare, machine};
 
 /// A fact on the machine, before or after.
@@ -71,6 +72,9 @@ struct Script {
     args: toml::Table,
     #[serde(default)]
     start: Vec<Fact>,
+    /// What apt has to offer, for cases about packages.
+    #[serde(default)]
+    archive: Vec<Offer>,
     #[serde(default)]
     files: BTreeMap<String, String>,
     /// What commands answer in memory. `true` and `false` do as expected.
@@ -189,6 +193,10 @@ fn stage(system: System, script: &Script) -> Prepared {
         }
     };
     prepare(&*os, &script.start);
+    let os = match script.archive.is_empty() {
+        true => os,
+        false => Arc::new(FakeApt::new(os, script.archive.clone())),
+    };
     Prepared { os, dir }
 }
 

@@ -4,6 +4,8 @@
 mod accounts;
 mod cases;
 mod commands;
+mod fake_apt;
+mod packages;
 mod random;
 mod real_types;
 mod safety;

@@ -93,8 +93,15 @@ pub fn operation(catalog: &dyn sloth_core::kind::Catalog, key: &str) -> Operatio
         .unwrap_or_else(|| panic!("there is no operation `{key}`"))
 }
 
-/// Declares as the language would: aliases resolved, strings made bytes where bytes are due.
+/// Declares as the language would, an operation that wishes for one resource.
 pub fn declare(key: &str, args: &Value, files: &Files) -> Result<Declared, ArgError> {
+    let mut all = declare_all(key, args, files)?;
+    assert_eq!(all.len(), 1, "`{key}` wishes for several");
+    Ok(all.remove(0))
+}
+
+/// Declares as the language would: aliases resolved, strings made bytes where bytes are due.
+pub fn declare_all(key: &str, args: &Value, files: &Files) -> Result<Vec<Declared>, ArgError> {
     let catalog = catalog();
     let operation = operation(&*catalog, key);
     let mut checked = Args::default();

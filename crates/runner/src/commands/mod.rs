@@ -8,7 +8,6 @@ pub mod completions;
 pub mod conduct;
 pub mod config;
 pub mod consent;
-pub mod contents;
 pub mod doctor;
 pub mod events;
 pub mod hook;

@@ -3,13 +3,30 @@
 use serde::Serialize;
 use sloth_core::clock::Timestamp;
 use sloth_core::diff::Diff;
-use sloth_core::drift::{DriftIgnore, DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftHistory, DriftIgnore, DriftStatus, Episode, Finding, Resolution, Settled};
 use sloth_core::stack::Stack;
 use sloth_core::value::{Value, to_value};
 
 use super::{SENSITIVE, maybe_local, maybe_time, time};
 use crate::out::table::Table;
 use crate::out::{Human, Page, diff, words};
+
+/// Who made an end of a finding, or wants it ignored.
+#[derive(Debug, Serialize)]
+struct SettledView {
+    by: String,
+    at: String,
+    with: String,
+    #[serde(skip)]
+    local: String,
+}
+
+impl SettledView {
+    fn new(settled: &Settled) -> Self {
+        let Settled { by, at, with } = settled;
+        Self { by: by.clone(), at: time(*at), with: with.clone(), local: at.local() }
+    }
+}
 
 /// One finding.
 #[derive(Debug, Serialize)]
@@ -26,6 +43,12 @@ pub struct FindingView {
     drifted_fields: Vec<String>,
     is_drifted: bool,
     resolution_status: Resolution,
+    first_detected_at: String,
+    times_seen: u64,
+    /// How often it drifted again after it had been resolved.
+    returns: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<SettledView>,
     reason: String,
     diff: Diff,
     #[serde(skip)]
@@ -55,6 +78,10 @@ impl FindingView {
             drifted_fields: finding.diff.names(),
             is_drifted: finding.status == DriftStatus::Drifted,
             resolution_status: finding.resolution,
+            first_detected_at: time(finding.since),
+            times_seen: finding.looks,
+            returns: 0,
+            settled: finding.settled.as_ref().map(SettledView::new),
             reason: finding.reason.phrase(),
             diff: finding.diff.clone(),
             kind: finding.address.kind().to_owned(),
@@ -122,6 +149,13 @@ impl DriftView {
             full,
         }
     }
+    /// Adds what is known of earlier looks.
+    pub fn remember(&mut self, histories: &[DriftHistory]) {
+        for finding in &mut self.findings {
+            let of = |h: &&DriftHistory| h.address.to_string() == finding.resource_id;
+            finding.returns = histories.iter().find(of).map_or(0, DriftHistory::returns);
+        }
+    }
     /// Is anything open?
     pub const fn drifted(&self) -> bool {
         self.drifted > 0
@@ -145,7 +179,8 @@ impl Human for DriftView {
         for f in self.findings.iter().filter(|f| f.status != DriftStatus::Clean) {
             let fields =
                 if f.drifted_fields.is_empty() { f.reason.clone() } else { f.drifted_fields.join(", ") };
-            table.row([f.kind.clone(), f.name.clone(), f.word().to_owned(), fields, f.detected.clone()]);
+            let word = if f.is_open() && f.returns > 0 { "YES, again" } else { f.word() };
+            table.row([f.kind.clone(), f.name.clone(), word.to_owned(), fields, f.detected.clone()]);
         }
         if !table.is_empty() {
             page.table(&table);
@@ -153,6 +188,13 @@ impl Human for DriftView {
         }
         for f in self.findings.iter().filter(|f| f.is_drifted) {
             page.heading(&format!("Drift Details: {} ({})", f.resource_id, f.reason));
+            if f.returns > 0 {
+                page.line(&format!("came back {} after it had been resolved", words::times(f.returns)));
+            }
+            if let Some(settled) = f.settled.as_ref().filter(|_| self.full) {
+                let SettledView { by, with, local, .. } = settled;
+                page.line(&format!("{} by {by} at {local} ({with})", f.word()));
+            }
             if self.full {
                 for (title, state) in [("Expected:", &f.expected_state), ("Actual:", &f.actual_state)] {
                     page.line(title);
@@ -265,5 +307,133 @@ impl Human for IgnoreList {
             page.gap();
         }
         page.line(&format!("Total: {} ignored", self.ignores.len()));
+    }
+}
+
+/// What was found of a resource from its beginning to its end.
+#[derive(Debug, Serialize)]
+struct EpisodeView {
+    first_detected_at: String,
+    last_detected_at: String,
+    times_seen: u64,
+    status: DriftStatus,
+    is_drifted: bool,
+    drifted_fields: Vec<String>,
+    reason: String,
+    resolution_status: Resolution,
+    settled: Option<SettledView>,
+    #[serde(skip)]
+    first: String,
+    #[serde(skip)]
+    last: String,
+}
+
+impl EpisodeView {
+    fn new(episode: &Episode) -> Self {
+        let last = &episode.last;
+        Self {
+            first_detected_at: time(episode.since),
+            last_detected_at: time(last.detected_at),
+            times_seen: episode.looks,
+            status: last.status,
+            is_drifted: episode.drifted,
+            drifted_fields: episode.fields.clone(),
+            reason: last.reason.phrase(),
+            resolution_status: last.resolution,
+            settled: last.settled.as_ref().map(SettledView::new),
+            first: episode.since.local(),
+            last: last.detected_at.local(),
+        }
+    }
+    fn state(&self) -> &'static str {
+        match (self.resolution_status, self.status) {
+            (Resolution::Resolved, _) => "resolved",
+            (Resolution::Ignored, _) => "ignored",
+            (Resolution::Pending, DriftStatus::Unknown) => "unknown",
+            (Resolution::Pending, DriftStatus::NotCheckable) => "not checkable",
+            (Resolution::Pending, DriftStatus::Drifted | DriftStatus::Clean) => "open",
+        }
+    }
+}
+
+/// What was found of one resource over time.
+#[derive(Debug, Serialize)]
+struct ResourceHistory {
+    resource_id: String,
+    /// How often it drifted again after it had been resolved.
+    returns: usize,
+    findings: Vec<EpisodeView>,
+}
+
+/// What was found of a stack over time.
+#[derive(Debug, Serialize)]
+pub struct DriftHistoryView {
+    stack: String,
+    stack_id: String,
+    resources: Vec<ResourceHistory>,
+}
+
+impl DriftHistoryView {
+    /// As people and programs see it.
+    pub fn new(stack: &Stack, histories: &[DriftHistory]) -> Self {
+        let one = |history: &DriftHistory| ResourceHistory {
+            resource_id: history.address.to_string(),
+            returns: history.returns(),
+            findings: history.episodes.iter().map(EpisodeView::new).collect(),
+        };
+        Self {
+            stack: stack.name.clone(),
+            stack_id: stack.id.to_string(),
+            resources: histories.iter().map(one).collect(),
+        }
+    }
+}
+
+impl Human for DriftHistoryView {
+    fn human(&self, page: &mut Page) {
+        page.heading(&format!("Drift history of stack: {}", self.stack));
+        page.gap();
+        let mut table = Table::new(&[
+            "RESOURCE",
+            "WHAT",
+            "FIRST SEEN",
+            "LAST SEEN",
+            "LOOKS",
+            "STATE",
+            "BY",
+            "WITH",
+            "AT",
+        ]);
+        for (resource, f) in self.resources.iter().flat_map(|r| r.findings.iter().map(move |f| (r, f))) {
+            let what =
+                if f.drifted_fields.is_empty() { f.reason.clone() } else { f.drifted_fields.join(", ") };
+            let settled = |part: fn(&SettledView) -> &String| f.settled.as_ref().map_or("-", |s| part(s));
+            table.row([
+                resource.resource_id.as_str(),
+                &what,
+                &f.first,
+                &f.last,
+                &f.times_seen.to_string(),
+                f.state(),
+                settled(|s| &s.by),
+                settled(|s| &s.with),
+                settled(|s| &s.local),
+            ]);
+        }
+        if !table.is_empty() {
+            page.table(&table);
+            page.gap();
+        }
+        let flapping = self.resources.iter().filter(|r| r.returns > 0);
+        for resource in flapping.clone() {
+            page.line(&format!("{} came back {}", resource.resource_id, words::times(resource.returns)));
+        }
+        let findings = self.resources.iter().map(|r| r.findings.len()).sum::<usize>() as u64;
+        page.line(&format!(
+            "Total: {} of {}, {} flapping",
+            words::count(findings, "finding"),
+            words::len(&self.resources, "resource"),
+            flapping.count()
+        ));
     }
 }

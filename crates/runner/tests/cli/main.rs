@@ -25,6 +25,7 @@ mod test_house;
 mod test_man;
 mod test_op;
 mod test_output;
+mod test_packages;
 mod test_plan;
 mod test_readme;
 mod test_replay_idempotency;

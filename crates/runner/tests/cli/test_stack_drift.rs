@@ -306,3 +306,66 @@ fn what_is_compared_as_a_whole_is_ignored_as_a_whole() {
     env.expect(0, &["stack", "drift", "ignore", "lines", &address, "--reason", "x"]);
     env.expect(0, &["stack", "drift", "lines"]);
 }
+
+#[test]
+fn the_history_tells_what_ended_how_and_what_comes_back() {
+    let env = ran_site();
+    let page = format!("file:{}", env.path("site/page.txt").display());
+    let notes = format!("file:{}", env.path("site/notes.txt").display());
+    let spoil = |what: &str| env.write("site/page.txt", what);
+    env.tell(&["stack", "drift", "history", "site"]);
+    // Put right by a fix, of a changed content that two looks saw.
+    spoil("first\n");
+    env.expect(3, &["stack", "drift", "site"]);
+    env.expect(3, &["stack", "drift", "site"]);
+    env.expect(0, &["stack", "drift", "fix", "site", "--yes", "--as", "ann"]);
+    // Gone by itself.
+    spoil("second\n");
+    env.expect(3, &["stack", "drift", "site"]);
+    spoil("hello\n");
+    env.expect(0, &["stack", "drift", "site", "--as", "bob"]);
+    // Put right by a run.
+    spoil("third\n");
+    env.tell(&["stack", "drift", "site"]);
+    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env), "--as", "cid"]);
+    assert!(env.expect(0, &["stack", "resources", "site", "--state", "drift"]).says("0 resources"));
+    env.tell(&["stack", "drift", "show", "site"]);
+    // Taken into the record, and ignored.
+    spoil("fourth\n");
+    std::fs::remove_file(env.path("site/notes.txt")).unwrap();
+    env.expect(3, &["stack", "drift", "site"]);
+    env.expect(0, &["stack", "drift", "accept", "site", "--only", &page, "--yes", "--as", "dan"]);
+    env.expect(0, &["stack", "drift", "ignore", "site", &notes, "--reason", "later", "--as", "eve"]);
+    env.expect(0, &["stack", "drift", "site"]);
+    env.tell(&["stack", "drift", "history", "site"]);
+    env.tell(&["stack", "drift", "show", "site"]);
+    env.tell(&["stack", "drift", "history", "site", "--only", &notes]);
+    env.tell(&["stack", "drift", "history", "site", "--only", &notes.replace("notes", "nots")]);
+    env.expect(7, &["stack", "drift", "history", "siet"]);
+    env.expect(2, &["stack", "drift", "history", "site", "--only", "nothing"]);
+    let ran = env.expect(0, &["stack", "drift", "history", "site", "-o", "json"]);
+    let history: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let page = history["resources"].as_array().unwrap().iter().find(|r| r["resource_id"] == page).unwrap();
+    let ends: Vec<(&str, &str)> = page["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["settled"]["by"].as_str().unwrap(), f["settled"]["with"].as_str().unwrap()))
+        .collect();
+    let run = ("cid", "run");
+    assert_eq!(ends, [("ann", "drift fix"), ("bob", "drift detect"), run, ("dan", "drift accept")]);
+    assert_eq!(page["returns"], 3);
+    assert_eq!(page["findings"][0]["times_seen"], 2);
+    insta::assert_snapshot!(env.story());
+}
+
+#[test]
+fn the_last_look_is_shown_with_the_text_it_saw() {
+    let env = ran_site();
+    env.write("site/page.txt", "hello\nedited by hand\n");
+    env.expect(3, &["stack", "drift", "site"]);
+    // What is shown is what was seen then, not what is so now.
+    env.write("site/page.txt", "something else\n");
+    let ran = env.expect(0, &["stack", "drift", "show", "site"]);
+    assert!(ran.says("-edited by hand") && !ran.says("something else"), "{}", ran.text());
+}

@@ -718,15 +718,17 @@ impl Source<'_> {
                 "ignored" => Resolution::Ignored,
                 _ => Resolution::Pending,
             };
+            let (status, reason) = if drifted {
+                (DriftStatus::Drifted, Reason::External)
+            } else {
+                (DriftStatus::Clean, Reason::InLine)
+            };
             let finding = Finding {
-                address: address.clone(),
-                status: if drifted { DriftStatus::Drifted } else { DriftStatus::Clean },
                 expected,
                 actual: actual.filter(|_| drifted),
                 diff: if drifted { diff } else { Diff::none() },
-                reason: if drifted { Reason::External } else { Reason::InLine },
-                detected_at: row.time("detected_at").unwrap_or(self.now),
                 resolution,
+                ..Finding::new(address.clone(), status, reason, row.time("detected_at").unwrap_or(self.now))
             };
             if newest.insert(address.to_string(), finding).is_some() {
                 self.skip("drift_detections", key, "a newer look at the resource replaced the one before it");

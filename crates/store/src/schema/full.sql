@@ -189,11 +189,11 @@ CREATE TABLE drift_findings (
   diff TEXT NOT NULL CHECK (json_valid(diff)),
   reason TEXT NOT NULL CHECK (json_valid(reason)),
   detected_at INTEGER NOT NULL,
-  resolution TEXT NOT NULL CHECK (resolution IN ('pending', 'resolved', 'ignored')),
+  resolution TEXT NOT NULL CHECK (resolution IN ('pending', 'resolved', 'ignored')), since INTEGER NOT NULL DEFAULT 0, looks INTEGER NOT NULL DEFAULT 1, settled_by TEXT, settled_at INTEGER, settled_with TEXT,
   PRIMARY KEY (stack, detection, address)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX drift_findings_open ON drift_findings (stack, address)
-  WHERE resolution = 'pending' AND status <> 'clean';
+  WHERE resolution <> 'resolved' AND status <> 'clean';
 
 -- What people do not want to hear of; an empty `attribute` is the whole resource.
 CREATE TABLE drift_ignores (

@@ -27,6 +27,7 @@ pub const STEPS: &[&str] = &[
     include_str!("0004-sums/up.sql"),
     include_str!("0005-upstreams/up.sql"),
     include_str!("0006-hooks/up.sql"),
+    include_str!("0007-drift-history/up.sql"),
 ];
 
 /// Program version written into databases this program makes.
@@ -111,7 +112,9 @@ pub fn create(path: &Path, clock: &dyn Clock) -> Outcome<()> {
     conn.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={KNOWN};"))?;
     writer.commit()?;
     mark::write(path, &lineage, 0, &Digest::ZERO, false)?;
-    files::flush_directory(path)
+    files::flush_directory(path)?;
+    writer.empty_log();
+    Ok(())
 }
 
 /// 32 hex digits that no other database has.

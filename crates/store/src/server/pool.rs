@@ -224,8 +224,8 @@ impl Pool {
         std::iter::from_fn(|| idle.pop()).find(|link| !link.is_lost())
     }
 
-    /// Forgets every connection nobody uses: one was lost, and the others were made with it.
-    fn forget(&self) {
+    /// Says goodbye on every connection nobody uses.
+    pub fn forget(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -242,6 +242,7 @@ impl Pool {
             let done = link.and_then(|link| make(&link).map(|made| (link, made)));
             match done {
                 Err(failure) if failure.is_lost() || (again && failure.is_unreachable()) => {
+                    // The others were made with it.
                     self.forget();
                     if Instant::now() >= end {
                         return Err(failure);

@@ -136,6 +136,9 @@ impl Store for ServerStore {
     fn backups(&self) -> &dyn Backups {
         self
     }
+    fn rest(&self) {
+        self.pool.forget();
+    }
     fn hooks_stirred(&self) -> bool {
         self.shared.stirred.load(Ordering::Relaxed)
     }

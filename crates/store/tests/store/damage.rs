@@ -220,7 +220,7 @@ impl Image {
 fn images() -> Vec<(&'static str, Image)> {
     let (dir, path) = place();
     let f = fixture_at(dir, &path);
-    fill(&f, 4);
+    fill(&f, 5);
     let live = Image::take(&path, picture(&*f.store).unwrap(), &f.clock);
     // Whoever closes a long log carries it over; what comes after that is in a short one.
     let Fixture { store, clock, reopen, keep } = f;

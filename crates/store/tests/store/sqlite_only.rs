@@ -9,10 +9,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use sloth_core::actor::Actor;
 use sloth_core::change::Reason;
-use sloth_core::clock::{Clock as _, FixedClock};
-use sloth_core::diff::Diff;
+use sloth_core::clock::{FixedClock, Timestamp};
 use sloth_core::digest::Blob;
-use sloth_core::drift::{DriftStatus, Finding, Resolution};
+use sloth_core::drift::{DriftStatus, Finding};
 use sloth_core::id::RunId;
 use sloth_core::lease::{Lease, LeaseError, LeaseRequest};
 use sloth_core::store::{CommitError, Intent, OperationRecord, Seal, Store, StoreError, VersionAt, Wait};
@@ -173,7 +172,7 @@ fn the_settings_of_every_connection_are_as_they_have_to_be() {
         ("page_size", 4096),
         ("temp_store", 2),
         ("trusted_schema", 0),
-        ("user_version", 6),
+        ("user_version", 7),
     ] {
         assert_eq!(facts["settings"][name], value, "{name}");
     }
@@ -197,7 +196,7 @@ fn a_newer_schema_is_read_and_not_written() {
     let store = open(&path, &clock).unwrap();
     assert_eq!(store.view().unwrap().resource_list(&s.id, VersionAt::Head).unwrap(), [record("a", 1)]);
     match store.begin(intent(&lease, None)).map(|_| ()) {
-        Err(StoreError::Newer { found: 99, known: 6, needs, .. }) => assert_eq!(needs, "9.9.9"),
+        Err(StoreError::Newer { found: 99, known: 7, needs, .. }) => assert_eq!(needs, "9.9.9"),
         other => panic!("{other:?}"),
     }
     assert!(matches!(
@@ -994,7 +993,12 @@ fn age(path: &Path) {
          ALTER TABLE stacks DROP COLUMN sum; ALTER TABLE state_values DROP COLUMN sum; \
          DROP TABLE upstream_history; DROP TABLE upstream_rows; \
          ALTER TABLE events DROP COLUMN actor; DROP TABLE hooks; DROP TABLE hook_deliveries; \
-         DROP TABLE hook_attempts; DROP TABLE drift_ignores; PRAGMA user_version = 1;",
+         DROP TABLE hook_attempts; DROP TABLE drift_ignores; DROP INDEX drift_findings_open; \
+         ALTER TABLE drift_findings DROP COLUMN since; ALTER TABLE drift_findings DROP COLUMN looks; \
+         ALTER TABLE drift_findings DROP COLUMN settled_by; ALTER TABLE drift_findings DROP COLUMN settled_at; \
+         ALTER TABLE drift_findings DROP COLUMN settled_with; \
+         CREATE INDEX drift_findings_open ON drift_findings (stack, address) \
+         WHERE resolution = 'pending' AND status <> 'clean'; PRAGMA user_version = 1;",
     )
     .unwrap();
 }
@@ -1058,23 +1062,34 @@ fn a_copy_of_an_older_schema_is_verified_read_and_put_back() {
 fn findings_of_long_ago_are_forgotten() {
     let (_dir, path, f) = placed();
     let (s, lease) = made(&f, "web");
-    let finding = |n: i64| Finding {
-        address: record("a", 1).address,
-        status: DriftStatus::Drifted,
-        expected: None,
-        actual: Some(n.into()),
-        diff: Diff::none(),
-        reason: Reason::External,
-        detected_at: f.clock.now(),
-        resolution: Resolution::Pending,
+    let finding = |name: &str, n: i64| {
+        let at = Timestamp::from_nanos(n);
+        let mut finding = Finding::new(record(name, 1).address, DriftStatus::Drifted, Reason::External, at);
+        finding.diff.compare("n", Some(n.into()), None);
+        finding
     };
-    for n in 1..=103 {
-        change(&*f.store, &lease, Seal::Pending, |txn| txn.drift_put(&s.id, &[finding(n)]).unwrap()).unwrap();
-    }
-    assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), [finding(103)]);
+    let put = |found: &[Finding]| {
+        change(&*f.store, &lease, Seal::Pending, |txn| txn.drift_put(&s.id, found).unwrap()).unwrap();
+    };
+    // More in one look than is kept of older looks: all of it stays while it is the newest.
+    let many: Vec<Finding> = (0..10_003).map(|n| finding(&format!("r{n}"), 1)).collect();
+    put(&many);
+    put(&[finding("a", 2)]);
+    put(&[finding("a", 3)]);
+    assert_eq!(f.store.view().unwrap().drift_latest(&s.id).unwrap(), [finding("a", 3)]);
     let conn = Connection::open(&path).unwrap();
-    let kept: (i64, i64) = conn
-        .query_row("SELECT count(*), min(detection) FROM drift_findings", [], |r| Ok((r.get(0)?, r.get(1)?)))
-        .unwrap();
-    assert_eq!(kept, (100, 4));
+    let kept = || {
+        let sql = "SELECT count(*), min(detection) FROM drift_findings";
+        conn.query_row(sql, [], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?))).unwrap()
+    };
+    assert_eq!(kept(), (10_005, 1), "the limit is within the look");
+    // Written directly, because ten thousand transactions would take a while.
+    conn.execute_batch(
+        "INSERT INTO drift_findings (stack, detection, address, status, diff, reason, detected_at, resolution) \
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000) \
+         SELECT num, 3, 'file:/' || n, 'drifted', '[]', '\"external\"', 1, 'pending' FROM stacks, n",
+    )
+    .unwrap();
+    put(&[finding("a", 4)]);
+    assert_eq!(kept(), (10_002, 3), "one look more than the limit");
 }

@@ -36,43 +36,43 @@ use crate::exit::Exit;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Forget a stack's record; the real resources stay
-    Delete(delete::Args),
+    Delete(Lazy<delete::Args>),
     /// See what a stack's resources need of each other
     #[command(subcommand)]
     Deps(Lazy<deps::Command>),
     /// Remove a stack's real resources, then its record
-    Destroy(destroy::Args),
+    Destroy(Lazy<destroy::Args>),
     /// Find and repair what moved away from the record
-    Drift(drift::Args),
+    Drift(Lazy<drift::Args>),
     /// List the events of a stack, oldest first
-    Events(events::Args),
+    Events(Lazy<events::Args>),
     /// Write a stack as JSON, for `stack import` or for Terraform
-    Export(export::Args),
+    Export(Lazy<export::Args>),
     /// Remove old versions for good, and what nobody needs after them
-    Gc(gc::Args),
+    Gc(Lazy<gc::Args>),
     /// List the runs of a stack
-    History(history::Args),
+    History(Lazy<history::Args>),
     /// Make a stack of what `stack export` wrote, or of another program's state
-    Import(import::Args),
+    Import(Lazy<import::Args>),
     /// List all stacks
-    List(list::Args),
+    List(Lazy<list::Args>),
     /// Keep others out of a stack
     #[command(subcommand)]
     Lock(Lazy<lock::Command>),
     /// Take over the databases of the Go program
-    Migrate(migrate::Args),
+    Migrate(Lazy<migrate::Args>),
     /// Make a stack
     #[command(visible_alias = "create")]
-    New(new::Args),
+    New(Lazy<new::Args>),
     /// Show what a stack offers to people and other stacks
     #[command(visible_alias = "outputs")]
-    Output(output::Args),
+    Output(Lazy<output::Args>),
     /// Give a stack another name
-    Rename(rename::Args),
+    Rename(Lazy<rename::Args>),
     /// List what a stack holds
-    Resources(resources::Args),
+    Resources(Lazy<resources::Args>),
     /// Show everything about a stack
-    Show(show::Args),
+    Show(Lazy<show::Args>),
     /// Work with versions of a stack
     #[command(subcommand)]
     Snapshot(Lazy<snapshot::Command>),
@@ -83,7 +83,7 @@ pub enum Command {
     #[command(subcommand)]
     Tags(Lazy<tags::Command>),
     /// Check whether what is recorded of a stack makes sense
-    Validate(validate::Args),
+    Validate(Lazy<validate::Args>),
 }
 
 /// Says which stacks need one that is about to go.

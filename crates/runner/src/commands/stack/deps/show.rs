@@ -1,7 +1,6 @@
 //! `stack deps show`
 
 use sloth_core::address::Address;
-use sloth_core::suggest::nearest;
 use sloth_engine::EngineError;
 
 use super::load;
@@ -39,11 +38,10 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let only = match &args.resource {
         None => None,
         Some(address) => {
-            let address = address.to_string();
-            Some(deps.names.iter().position(|name| *name == address).ok_or_else(|| {
-                let nearest = nearest(&address, deps.names.iter().map(String::as_str)).map(str::to_owned);
-                EngineError::NoSuchResource { stack: deps.stack.name.clone(), address, nearest }
-            })?)
+            let known = deps.names.iter().cloned();
+            let unknown = || EngineError::no_resource(deps.stack.name.clone(), address, known);
+            let text = address.to_string();
+            Some(deps.names.iter().position(|name| *name == text).ok_or_else(unknown)?)
         }
     };
     app.out.show(&DepsView::new(&deps, only));

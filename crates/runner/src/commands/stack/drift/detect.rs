@@ -1,7 +1,7 @@
 //! `stack drift detect`, `stack drift NAME`
 
 use crate::app::App;
-use crate::commands::{conduct, contents};
+use crate::commands::conduct;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::drift::DriftView;
@@ -25,11 +25,13 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
     let report = conduct::with_progress(app, Some(&stack.name), true, |ctx| {
-        let mut report = sloth_engine::drift::detect(ctx, &stack.name)?;
-        contents::explain_findings(ctx, &mut report.findings)?;
-        Ok(report)
+        sloth_engine::drift::detect(ctx, &stack.name)
     })?;
-    let view = DriftView::new(&stack, &report.findings, Some(report.detected_at), false, !app.out.is_table());
+    let mut view =
+        DriftView::new(&stack, &report.findings, Some(report.detected_at), false, !app.out.is_table());
+    if view.drifted() {
+        view.remember(&sloth_engine::drift::history(&*app.view()?, &stack, None)?);
+    }
     app.out.show(&view);
     Ok(match (view.drifted(), view.unknown()) {
         (true, _) => Exit::Differs,

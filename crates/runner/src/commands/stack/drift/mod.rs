@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod detect;
 pub mod fix;
+pub mod history;
 pub mod ignore;
 pub mod ignores;
 pub mod show;
@@ -43,6 +44,8 @@ pub enum Command {
     Detect(detect::Args),
     /// Bring everything back to the record
     Fix(fix::Args),
+    /// Show what was found over time, how it ended, and what comes back again and again
+    History(history::Args),
     /// Ignore drift of a resource, or of one of its attributes
     Ignore(ignore::Args),
     /// List what is ignored, why, by whom and until when
@@ -60,6 +63,7 @@ pub fn dispatch(app: &App, args: &Args) -> Result<Exit, CommandError> {
         (Some(Command::Accept(args)), _) => accept::run(app, args),
         (Some(Command::Detect(args)), _) => detect::run(app, args),
         (Some(Command::Fix(args)), _) => fix::run(app, args),
+        (Some(Command::History(args)), _) => history::run(app, args),
         (Some(Command::Ignore(args)), _) => ignore::run(app, args),
         (Some(Command::Ignores(args)), _) => ignores::run(app, args),
         (Some(Command::Show(args)), _) => show::run(app, args),

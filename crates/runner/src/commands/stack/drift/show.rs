@@ -23,6 +23,8 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*view, &args.stack)?;
     let findings = view.drift_latest(&stack.id)?;
     let detected = findings.iter().map(|f| f.detected_at).max();
-    app.out.show(&DriftView::new(&stack, &findings, detected, true, true));
+    let mut shown = DriftView::new(&stack, &findings, detected, true, true);
+    shown.remember(&sloth_engine::drift::history(&*view, &stack, None)?);
+    app.out.show(&shown);
     Ok(Exit::Ok)
 }

@@ -5,7 +5,6 @@ use sloth_engine::stacks;
 
 use super::version_of;
 use crate::app::App;
-use crate::commands::contents;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::views::version::ComparisonView;
@@ -37,7 +36,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         _ => version_of(&*view, &stack, text),
     };
     let mut found = stacks::compare(&*view, &stack, side(&args.from)?, side(&args.to)?)?;
-    contents::explain(&**app.reading()?, &mut found)?;
+    sloth_engine::contents::explain(&**app.reading()?, &mut found)?;
     app.out.show(&ComparisonView::new(found));
     Ok(Exit::Ok)
 }

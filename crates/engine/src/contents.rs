@@ -1,13 +1,13 @@
 //! Text diffs of file contents: what the record names by digest is read from the content store, what is live is read
 //! from its machine.
 
+use crate::context::Context;
+use crate::stacks::Comparison;
 use sloth_core::diff::{AttributeDiff, Diff, unified};
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::drift::{DriftStatus, Finding};
 use sloth_core::store::{Store, StoreError};
 use sloth_core::value::Value;
-use sloth_engine::Context;
-use sloth_engine::stacks::Comparison;
 
 /// Adds a unified diff to each attribute whose two values are digests of kept contents.
 ///
