@@ -246,7 +246,7 @@ fn structure_on_server(conn: Connection<'_>, found: &mut Findings) -> Outcome<()
     let mut there: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let sql = "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT) FROM pg_class c \
                JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
-               WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'v', 'p') AND a.attnum > 0 \
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND c.relkind IN ('r', 'v', 'p') AND a.attnum > 0 \
                  AND NOT a.attisdropped ORDER BY 1, a.attnum";
     let mut ask = conn.prepare_cached(sql)?;
     let mut rows = ask.query([])?;
@@ -260,10 +260,10 @@ fn structure_on_server(conn: Connection<'_>, found: &mut Findings) -> Outcome<()
     }
     let sql = "SELECT CAST(c.relname AS TEXT) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready) \
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND NOT (i.indisvalid AND i.indisready) \
                UNION ALL SELECT CAST(k.conname AS TEXT) FROM pg_constraint k \
                JOIN pg_namespace n ON n.oid = k.connamespace \
-               WHERE n.nspname = current_schema() AND NOT k.convalidated";
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND NOT k.convalidated";
     let mut ask = conn.prepare_cached(sql)?;
     let mut rows = ask.query([])?;
     while let Some(row) = rows.next()? {
@@ -644,7 +644,7 @@ fn facts_on_server(conn: Connection<'_>) -> Outcome<Facts> {
     let schema: String = conn.query_row("SELECT value FROM meta WHERE key = 'schema'", [], |row| row.get(0))?;
     let bytes = "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE n.nspname = current_schema() AND c.relkind = 'r'";
+                 WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND c.relkind = 'r'";
     let facts = [
         ("engine", json!("postgresql")),
         ("schema", json!(schema.parse::<i64>().ok())),

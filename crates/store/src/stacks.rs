@@ -276,7 +276,7 @@ impl Session<'_> {
                    configuration = ?7, metadata = ?8, created_at = ?9, updated_at = ?10, completed_at = ?11, \
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
                    rolled_back_to = ?16, \
-                   sum = CASE WHEN deleted_at IS NULL THEN ?17 ELSE -1 - ?17 END WHERE id = ?1";
+                   sum = CASE WHEN deleted_at IS NULL THEN CAST(?17 AS BIGINT) ELSE -1 - CAST(?17 AS BIGINT) END WHERE id = ?1";
         let rows = write(conn, sql, stack, false)?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }

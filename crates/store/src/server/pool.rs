@@ -127,6 +127,7 @@ impl Pool {
             return Err(Failure::bad("the name of the database is not one that this program gives"));
         }
         if let Some(dir) = &self.address.marks {
+            crate::files::make_private_dirs(dir)?;
             let _ = self.marks.set(dir.join(lineage));
         }
         Ok(())
