@@ -22,3 +22,12 @@ need_program() {
     fi
     command -v "$1" >/dev/null || echo "== SKIPPED: $1 is not installed, so $2" >&2
 }
+
+# need_ansible VERSION WHAT: puts ansible-core from PyPI into target/ansible, for tests only, or says what is left out.
+need_ansible() {
+    local home=target/ansible
+    "$home/bin/python" -c 'import ansible.modules.lineinfile' 2>/dev/null && return
+    echo "== installing ansible-core $1 into $home (for tests)" >&2
+    { rm -rf "$home" && python3 -m venv "$home" && "$home/bin/pip" install -q "ansible-core==$1"; } </dev/null >/dev/null 2>&1 ||
+        echo "== SKIPPED: ansible-core cannot be had from PyPI, so $2" >&2
+}

@@ -1,6 +1,7 @@
 //! How a resource is named: `file:/etc/motd`, `web1/package:nginx`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ impl fmt::Display for HostName {
 }
 
 /// Names one resource inside a stack: host, type and id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     host: HostName,
     kind: Arc<str>,
@@ -76,6 +77,16 @@ impl Address {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+}
+
+/// The id tells nearly all addresses of a host apart; a run looks one up several times for each resource.
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+        if !self.host.is_local() {
+            self.host.hash(state);
+        }
     }
 }
 

@@ -350,10 +350,11 @@ pub trait Scope: Send + Sync {
     /// # Errors
     /// The store failed.
     fn value_list(&self, scope: &str, prefix: &str) -> Result<Vec<ValueEntry>, CallError>;
-    /// Changes values. While planning the change is listed and later reads see it.
+    /// Changes values. While planning the change is listed and later reads see it. What is there afterwards; for
+    /// [`ValueChange::Swap`], `None` when something else was there and nothing was changed.
     ///
     /// # Errors
-    /// The change does not apply ([`ValueChange::Swap`]), or the store failed.
+    /// The change cannot be made of what is there, or the store failed.
     fn value_change(
         &self,
         scope: &str,
@@ -422,8 +423,9 @@ pub enum ValueChange {
     Set(Value, Option<f64>),
     /// Add to a number; a missing key counts as 0.
     Increment(f64),
-    /// Set only when the present value equals the first (`None`: when there is none).
-    Swap(Option<Value>, Value),
+    /// Set only when the present value equals the first (`None`: when there is none), for a number of seconds; without
+    /// one, what is there keeps its end.
+    Swap(Option<Value>, Value, Option<f64>),
     /// Remove.
     Delete,
     /// Remove every key that starts with the given one.

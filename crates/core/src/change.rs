@@ -85,6 +85,8 @@ pub enum Reason {
     InLine,
     /// Only the declaration (options, operation) changed, not the wish.
     Declaration,
+    /// It was registered as not applied yet.
+    Pending,
     /// The last attempt failed or never ended.
     Unfinished,
     /// No longer wished for.
@@ -119,6 +121,7 @@ impl Reason {
             Self::Both => "code changed and changed outside".to_owned(),
             Self::InLine => "in line".to_owned(),
             Self::Declaration => "declaration changed".to_owned(),
+            Self::Pending => "was pending".to_owned(),
             Self::Unfinished => "last attempt did not end".to_owned(),
             Self::Orphan => "no longer declared".to_owned(),
             Self::Gone => "already gone".to_owned(),

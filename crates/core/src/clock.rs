@@ -36,6 +36,11 @@ impl Timestamp {
     pub fn minus(self, d: std::time::Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)))
     }
+    /// The beginning of its minute. Time zones have differed by whole minutes since 1972, so that both are in the same minute everywhere.
+    #[must_use]
+    pub const fn whole_minute(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(60_000_000_000)))
+    }
     /// RFC 3339 in UTC with as many fraction digits as needed, for machine output.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -161,8 +161,13 @@ pub(crate) fn book(
     let diff = Diff::between(before, &desired.spec);
     let (verdict, change) = match known {
         None => (Registered::Created, Change::new(Action::Create, Reason::New, diff)),
-        Some(_) => {
-            let reason = if diff.is_empty() { Reason::Unfinished } else { Reason::Code };
+        Some(known) => {
+            let reason = match known.condition {
+                _ if !diff.is_empty() => Reason::Code,
+                Condition::Pending => Reason::Pending,
+                Condition::Applied => Reason::Declaration,
+                _ => Reason::Unfinished,
+            };
             (Registered::Changed, Change::new(Action::Update, reason, diff))
         }
     };

@@ -1,9 +1,9 @@
 //! What every verb needs: memory, machines, time, a listener, and who asks.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use sloth_core::actor::Actor;
 use sloth_core::address::HostName;
@@ -16,28 +16,57 @@ use sloth_core::store::Store;
 use sloth_core::workflow::Durability;
 
 /// Asked by signal handlers; watched by everything that runs.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicU8>);
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<Asked>);
+
+#[derive(Debug)]
+struct Asked {
+    times: AtomicU8,
+    /// When somebody noticed first; a signal handler may not look at clocks.
+    since: OnceLock<Instant>,
+    grace: Duration,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::with_grace(Self::GRACE)
+    }
+}
 
 impl Stop {
+    /// How long what runs may go on after somebody asked to stop.
+    pub const GRACE: Duration = Duration::from_secs(10);
+
     /// Nobody asked yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
-    /// Asks to stop: nothing new starts. Asked twice, what runs is cancelled too. Safe in a signal handler.
+    /// Nobody asked yet; what runs may go on for so long when somebody does.
+    #[must_use]
+    pub fn with_grace(grace: Duration) -> Self {
+        Self(Arc::new(Asked { times: AtomicU8::new(0), since: OnceLock::new(), grace }))
+    }
+    /// Asks to stop: nothing new starts, and what runs is cancelled after the grace, or at once when asked again. Safe in
+    /// a signal handler.
     pub fn ask(&self) {
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_add(1)));
+        let add = |n: u8| Some(n.saturating_add(1));
+        let _ = self.0.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
     }
     /// Shall nothing new start?
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.times.load(Ordering::Relaxed) > 0
     }
-    /// Shall running things be cancelled?
+    /// Shall running things be cancelled? Whoever runs something asks this again and again: the grace begins when it is
+    /// answered for the first time after somebody asked to stop.
     #[must_use]
     pub fn insisted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 1
+        match self.0.times.load(Ordering::Relaxed) {
+            0 => false,
+            1 => self.0.since.get_or_init(Instant::now).elapsed() >= self.0.grace,
+            _ => true,
+        }
     }
 }
 
@@ -107,5 +136,23 @@ impl Context {
     /// Tells the listener something the user should know.
     pub fn notice(&self, severity: Severity, text: &str) {
         self.sink.signal(&Signal::Notice { severity, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_cancelled_after_the_grace_or_when_asked_again() {
+        let (patient, hasty) = (Stop::new(), Stop::with_grace(Duration::ZERO));
+        for stop in [&patient, &hasty] {
+            assert!(!stop.asked() && !stop.insisted());
+            stop.ask();
+            assert!(stop.asked());
+        }
+        assert!(hasty.insisted() && !patient.insisted());
+        patient.ask();
+        assert!(patient.insisted());
     }
 }

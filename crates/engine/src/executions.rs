@@ -253,6 +253,9 @@ pub fn old(view: &dyn View, since: Timestamp, keep_successful: bool) -> Result<V
             _ if real == 1 => Some("it looks after 1 real resource".to_owned()),
             _ if real > 1 => Some(format!("it looks after {real} real resources")),
             ExecutionStatus::Running => Some("it is running".to_owned()),
+            _ if !crate::upstreams::dependents(view, &execution.stack.id)?.is_empty() => {
+                Some("other stacks depend on it".to_owned())
+            }
             ExecutionStatus::Success if keep_successful => Some("it succeeded".to_owned()),
             _ if !execution.stack.tags().is_empty() || !execution.stack.version_tags().is_empty() => {
                 Some("it is tagged".to_owned())

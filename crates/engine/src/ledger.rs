@@ -58,7 +58,7 @@ pub(crate) struct Ledger {
     pub handlers_new: Vec<PendingHandler>,
     pub handlers_done: Vec<String>,
     /// Wishes seen in this run, and where they were written. What they ask for is in `records` once it is brought about.
-    pub declared: HashMap<Address, Option<Span>>,
+    pub declared: foldhash::HashMap<Address, Option<Span>>,
     /// Kept only when the workflow wants a failure taken back.
     pub performed: Vec<Performed>,
     pub keep_performed: bool,

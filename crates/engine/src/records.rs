@@ -1,9 +1,9 @@
 //! The records of a stack as a run sees them. There may be thousands and most are looked at once, so they are kept as their
 //! texts and taken apart when somebody asks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use sloth_core::address::Address;
 use sloth_core::recorded::Recorded;
 use sloth_core::recorded_body::RecordedBody;

@@ -343,11 +343,11 @@ fn apply(
     let (value, expires_at) = match change {
         ValueChange::Set(value, ttl) => (value, seconds(ttl)?.map(|ttl| ctx.clock.now().plus(ttl))),
         ValueChange::Increment(by) => (increment(key, before.as_ref().map(|b| &b.value), by)?, keeps),
-        ValueChange::Swap(expected, value) => {
+        ValueChange::Swap(expected, value, ttl) => {
             if before.as_ref().map(|b| &b.value) != expected.as_ref() {
                 return Ok(None);
             }
-            (value, keeps)
+            (value, seconds(ttl)?.map_or(keeps, |ttl| Some(ctx.clock.now().plus(ttl))))
         }
         ValueChange::Delete => {
             txn.value_remove(scope, key).map_err(failed)?;
@@ -378,7 +378,7 @@ fn predict(
     let (after, result) = match change {
         ValueChange::Set(value, _) => (Some(value), true),
         ValueChange::Increment(by) => (Some(increment(key, before.as_ref().map(|b| &b.value), by)?), true),
-        ValueChange::Swap(expected, value) => {
+        ValueChange::Swap(expected, value, _) => {
             if before.as_ref().map(|b| &b.value) != expected.as_ref() {
                 return Ok(None);
             }

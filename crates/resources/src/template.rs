@@ -5,7 +5,7 @@ use sloth_core::kind::ArgError;
 use sloth_core::value::{Map, Value};
 
 /// Renders a template. `vars` win over `context`. Nothing is escaped; the newline at the end is kept; a line that holds
-/// only a block tag leaves no empty line.
+/// only a block tag leaves no empty line, except that a text whose template ends in a newline does so, too.
 pub fn render(name: &str, source: &str, context: Value, vars: Option<&Value>) -> Result<String, ArgError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -33,12 +33,15 @@ pub fn render(name: &str, source: &str, context: Value, vars: Option<&Value>) ->
         ArgError { param: None, message: format!("{place}: {detail}"), hint: None }
     };
     let template = environment.template_from_named_str(name, source).map_err(|e| failed(&e))?;
-    let text = template.render(minijinja::value::Serde(&all)).map_err(|e| {
+    let mut text = template.render(minijinja::value::Serde(&all)).map_err(|e| {
         let known = error_hint(&e);
         let mut error = failed(&e);
         error.hint = known;
         error
     })?;
+    if source.ends_with('\n') && !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
     Ok(text)
 }
 

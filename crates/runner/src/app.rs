@@ -262,8 +262,31 @@ impl App {
         stop: Stop,
     ) -> Result<Context, CommandError> {
         // A configuration that is not valid makes no database.
+        self.config()?;
+        self.context_on(self.store()?, stack, sink, stop)
+    }
+
+    /// What verbs need that only look: where there is no database yet, none is made.
+    ///
+    /// # Errors
+    /// The store cannot be opened.
+    pub fn context_to_look(
+        &self,
+        stack: Option<&str>,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<Context, CommandError> {
+        self.context_on(self.reading()?, stack, sink, Stop::new())
+    }
+
+    fn context_on(
+        &self,
+        store: &Arc<dyn Store>,
+        stack: Option<&str>,
+        sink: Arc<dyn EventSink>,
+        stop: Stop,
+    ) -> Result<Context, CommandError> {
         let config = self.config()?;
-        let store = Arc::clone(self.store()?);
+        let store = Arc::clone(store);
         if let Some(name) = stack {
             self.about(name);
         }

@@ -1,5 +1,6 @@
 //! From what was typed after `run` to a loaded program: which file, which stack, which values.
 
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -150,8 +151,9 @@ fn merge(into: &mut Map, from: Map) {
     }
 }
 
-/// A loaded program with what the configuration says about it.
-pub struct Loaded(sloth_api::Loaded);
+/// A loaded program with what the configuration says about it. A process loads one or two and ends, which gives back more
+/// quickly what they made than each of them could.
+pub struct Loaded(ManuallyDrop<sloth_api::Loaded>);
 
 impl Loaded {
     /// Loads a file.
@@ -161,7 +163,7 @@ impl Loaded {
     pub fn load(app: &App, found: &Found) -> Result<Self, CommandError> {
         let loaded = sloth_api::Loaded::new(read(found)?, &found.file, &found.values);
         app.durability.set(loaded.workflow.config.durability);
-        Ok(Self(loaded))
+        Ok(Self(ManuallyDrop::new(loaded)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP ask a run to stop; asked twice, what runs is cancelled.
+//! SIGINT, SIGTERM and SIGHUP ask a run to stop: what runs is cancelled after a grace, or at once when asked twice.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};

@@ -114,7 +114,7 @@ impl Writer {
         prepare(&conn)?;
         conn.execute_batch(
             "PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; \
-             PRAGMA cache_size=-4096;",
+             PRAGMA cache_size=-1024;",
         )?;
         let frames = Arc::new(AtomicU32::new(0));
         let seen = Arc::clone(&frames);

@@ -1,7 +1,7 @@
 //! `state`: the key-value state, and the hand-written workflow records of old files.
 
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
-use sloth_core::body::{CallError, Registration, ValueChange, WorkflowStep};
+use sloth_core::body::{Registration, ValueChange, WorkflowStep};
 use sloth_core::desired::Options;
 use sloth_core::execution::{ResourceAction, Said};
 use sloth_core::output::Output;
@@ -42,9 +42,13 @@ fn update(
     for _ in 0..100 {
         let old = present(shared, function, key)?;
         let new = with(old.clone())?;
-        match shared.scope(function)?.value_change(LOCAL_SCOPE, key, ValueChange::Swap(old, new.clone())) {
-            Ok(_) => return Ok(new),
-            Err(CallError::Refused(_)) => {}
+        match shared.scope(function)?.value_change(
+            LOCAL_SCOPE,
+            key,
+            ValueChange::Swap(old, new.clone(), None),
+        ) {
+            Ok(Some(_)) => return Ok(new),
+            Ok(None) => {}
             Err(other) => return Err(other.into()),
         }
     }
@@ -61,18 +65,22 @@ fn increment(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str, sign
     Answer::one(convert::to_lua(lua, &now.unwrap_or(Value::Null))?)
 }
 
+/// A time to live: a duration, or a table with one as `ttl`.
+fn time_to_live(args: &MultiValue, at: usize, function: &str) -> Result<Option<f64>, Fault> {
+    let given = match args.get(at) {
+        Some(LuaValue::Table(t)) => t.raw_get::<LuaValue>("ttl")?,
+        other => other.cloned().unwrap_or(LuaValue::Nil),
+    };
+    let wrong = || {
+        let kind = given.type_name();
+        Fault::argument(format!("the time to live of `{function}` must be a duration, not a {kind}"))
+    };
+    if given.is_nil() { Ok(None) } else { duration_of(&given).map(Some).ok_or_else(wrong) }
+}
+
 fn set(lua: &Lua, shared: &Shared, args: &MultiValue, function: &str) -> Native {
     let key = key(args, function)?;
-    let seconds = match args.get(2) {
-        None | Some(LuaValue::Nil) => None,
-        Some(LuaValue::Table(t)) => duration_of(&t.raw_get::<LuaValue>("ttl")?),
-        Some(other) => Some(duration_of(other).ok_or_else(|| {
-            Fault::argument(format!(
-                "the time to live of `{function}` must be a duration, not a {}",
-                other.type_name()
-            ))
-        })?),
-    };
+    let seconds = time_to_live(args, 2, function)?;
     let value = value(lua, args, 1, function)?;
     let what = if value.is_null() { ValueChange::Delete } else { ValueChange::Set(value, seconds) };
     change(shared, function, &key, what)?;
@@ -126,9 +134,9 @@ pub(super) fn fill(state: &Module<'_>) -> mlua::Result<()> {
         let key = key(&args, function)?;
         let old = Some(value(lua, &args, 1, function)?).filter(|v| !v.is_null());
         let new = value(lua, &args, 2, function)?;
-        match shared.scope(function)?.value_change(LOCAL_SCOPE, &key, ValueChange::Swap(old, new)) {
-            Ok(_) => Answer::flag(true),
-            Err(CallError::Refused(_)) => Answer::flag(false),
+        let seconds = time_to_live(&args, 3, function)?;
+        match shared.scope(function)?.value_change(LOCAL_SCOPE, &key, ValueChange::Swap(old, new, seconds)) {
+            Ok(swapped) => Answer::flag(swapped.is_some()),
             Err(other) => Err(other.into()),
         }
     })?;

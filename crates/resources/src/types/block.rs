@@ -88,10 +88,20 @@ const OPERATIONS: &[Operation] = &[Operation {
         args::BACKUP,
         Param::new("block", ParamType::Text, "The lines").or(&["content", "text"]),
         edit::CREATE,
+        edit::FIRST_MATCH,
         edit::INSERT_AFTER,
         edit::INSERT_BEFORE,
-        Param::new("marker_begin", ParamType::Text, "The line before them; one file can have several blocks"),
-        Param::new("marker_end", ParamType::Text, "The line after them"),
+        Param::new(
+            "marker",
+            ParamType::Text,
+            "Both lines around them in one, with `{mark}` where `BEGIN` and `END` go",
+        ),
+        Param::new(
+            "marker_begin",
+            ParamType::Text,
+            "The line before them, or the word for it in `marker`; one file can have several blocks",
+        ),
+        Param::new("marker_end", ParamType::Text, "The line after them, or the word for it in `marker`"),
         args::PATH,
         edit::STATE,
         args::VALIDATE,
@@ -109,12 +119,20 @@ fn end_of(begin: &str) -> String {
 /// Indices of the two markers.
 fn find(path: &str, text: &Text, begin: &str, end: &str) -> Result<Option<(usize, usize)>, ProbeError> {
     let Some(first) = text.lines.iter().position(|l| l == begin.as_bytes()) else { return Ok(None) };
-    match text.lines[first..].iter().position(|l| l == end.as_bytes()) {
-        Some(length) => Ok(Some((first, first + length))),
+    match text.lines[first + 1..].iter().position(|l| l == end.as_bytes()) {
+        Some(length) => Ok(Some((first, first + 1 + length))),
         None => Err(ProbeError::new(
             format!("the block in `{path}`"),
             format!("line {} is `{begin}`, but no line below it is `{end}`", first + 1),
         )),
+    }
+}
+
+/// The last marker. A wish for absence that was made from an id does not know one that was chosen freely.
+fn last<'a>(spec: &'a BlockSpec, left: Option<&'a BlockState>) -> &'a str {
+    match left {
+        Some(left) if !spec.present && spec.end == spec.begin => &left.end,
+        _ => &spec.end,
     }
 }
 
@@ -167,11 +185,19 @@ impl Resource for Block {
     }
     fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<BlockSpec>, ArgError> {
         let path = edit::path(args, "marker")?;
-        let begin = args.text("marker_begin").unwrap_or(BEGIN).to_owned();
-        let end = match (args.text("marker_end"), args.text("marker_begin")) {
-            (Some(end), _) => end.to_owned(),
-            (None, None) => END.to_owned(),
-            (None, Some(begin)) => end_of(begin),
+        let given = (args.text("marker_begin"), args.text("marker_end"));
+        let (begin, end) = match (args.text("marker"), given) {
+            (Some(marker), _) if !marker.contains("{mark}") => {
+                return Err(ArgError::about("marker", "`marker` has no `{mark}` in it")
+                    .hint("write for example `# {mark} app settings`"));
+            }
+            (Some(marker), (begin, end)) => (
+                marker.replace("{mark}", begin.unwrap_or("BEGIN")),
+                marker.replace("{mark}", end.unwrap_or("END")),
+            ),
+            (None, (None, None)) => (BEGIN.to_owned(), END.to_owned()),
+            (None, (begin, Some(end))) => (begin.unwrap_or(BEGIN).to_owned(), end.to_owned()),
+            (None, (Some(begin), None)) => (begin.to_owned(), end_of(begin)),
         };
         for (param, marker) in [("marker_begin", &begin), ("marker_end", &end)] {
             if marker.is_empty() || marker.contains('\n') {
@@ -199,7 +225,8 @@ impl Resource for Block {
             begin,
             end,
             present,
-            position: (position != Position::default()).then_some(position),
+            position: (position != Position { first: position.first, ..Position::default() })
+                .then_some(position),
             create: args.flag("create"),
             backup: args.flag("backup"),
             validate: args.text("validate").map(str::to_owned),
@@ -217,7 +244,7 @@ impl Resource for Block {
         let as_made = |state: Option<BlockState>| state.map(|state| BlockState { made, ..state });
         if let Some(spec) = spec {
             let loaded = edit::load(os, &spec.path)?;
-            return seen(loaded.as_ref(), &spec.path, &spec.begin, &spec.end).map(as_made);
+            return seen(loaded.as_ref(), &spec.path, &spec.begin, last(spec, recorded)).map(as_made);
         }
         let (path, begin) = id.split_once('#').unwrap_or((id, BEGIN));
         let end = recorded.map_or_else(|| end_of(begin), |r| r.end.clone());
@@ -241,6 +268,7 @@ impl Resource for Block {
     ) -> Result<Option<BlockState>, ApplyError> {
         let loaded = edit::load(work.os, &spec.path)?;
         let made = live.is_some_and(|l| l.made);
+        let spec = &BlockSpec { end: last(spec, live).to_owned(), ..spec.clone() };
         let now = seen(loaded.as_ref(), &spec.path, &spec.begin, &spec.end)?;
         if now.map(|now| BlockState { made, ..now }).as_ref() != live {
             return Err(ApplyError::Moved(format!("`{id}`")));

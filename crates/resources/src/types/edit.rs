@@ -1,9 +1,9 @@
-//! Changing a part of a text file: what `line` and `block` share.
+//! Changing a part of a text file: what `line`, `block`, `replacement` and `key` share.
 //!
 //! A file is a list of lines and whether the last one ends in a newline. Both the line ending and that last newline stay
 //! as they were, so that taking out what was put in gives back the same bytes.
 
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 use sloth_core::decide::PRESENCE;
 use sloth_core::diff::{AttributeDiff, Diff, unified};
 use sloth_core::kind::{ArgError, Args, Attribute, Param, ParamType};
@@ -25,10 +25,16 @@ pub(super) const MADE: Attribute = Attribute {
     doc: "Was the file made for it?",
 };
 pub(super) const CREATE: Param = Param::new("create", ParamType::Bool, "Make the file when it is missing");
+pub(super) const FIRST_MATCH: Param = Param::new(
+    "first_match",
+    ParamType::Bool,
+    "Of several lines that match an expression, the first one counts instead of the last one",
+)
+.or(&["firstmatch"]);
 pub(super) const INSERT_AFTER: Param = Param::new(
     "insert_after",
     ParamType::Text,
-    "Where it goes when it is new: after the last line that matches this regular expression, or `EOF`",
+    "Where it goes when it is new: after the last line that matches this regular expression, or `EOF`, or `BOF`",
 )
 .or(&["after", "insertafter"]);
 pub(super) const INSERT_BEFORE: Param = Param::new(
@@ -48,6 +54,9 @@ pub struct Position {
     /// Before the last match, or `BOF`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insert_before: Option<String>,
+    /// The first match instead of the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
     /// At this line, counted from 1: where it once was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<usize>,
@@ -55,16 +64,17 @@ pub struct Position {
 
 impl Position {
     pub(super) fn from_args(args: &Args) -> Result<Self, ArgError> {
-        let expression = |param: &str, word: &str| -> Result<Option<String>, ArgError> {
+        let expression = |param: &str, words: &[&str]| -> Result<Option<String>, ArgError> {
             let Some(text) = args.text(param) else { return Ok(None) };
-            if text != word {
+            if !words.contains(&text) {
                 pattern(param, text)?;
             }
             Ok(Some(text.to_owned()))
         };
         Ok(Self {
-            insert_after: expression("insert_after", "EOF")?,
-            insert_before: expression("insert_before", "BOF")?,
+            insert_after: expression("insert_after", &["BOF", "EOF"])?,
+            insert_before: expression("insert_before", &["BOF"])?,
+            first: args.flag("first_match"),
             at: None,
         })
     }
@@ -103,10 +113,20 @@ pub(super) fn explain(
     diff: &mut Diff,
     edited: impl FnOnce(&Text) -> Result<Text, ProbeError>,
 ) {
+    explain_bytes(os, path, diff, |before| Ok(edited(&Text::parse(before))?.bytes()));
+}
+
+/// The same for an edit of bytes.
+pub(super) fn explain_bytes(
+    os: &dyn Look,
+    path: &str,
+    diff: &mut Diff,
+    edited: impl FnOnce(&[u8]) -> Result<Vec<u8>, ProbeError>,
+) {
     let Ok(loaded) = load(os, path) else { return };
-    let before = loaded.map_or_else(|| Text::parse(b""), |l| l.text);
+    let before = loaded.map(|l| l.bytes).unwrap_or_default();
     let Ok(after) = edited(&before) else { return };
-    let text = unified(&before.bytes(), &after.bytes(), path, &format!("{path} (wished)"));
+    let text = unified(&before, &after, path, &format!("{path} (wished)"));
     let mut explained = Diff::none();
     for attribute in diff.attributes() {
         explained.push(AttributeDiff { text: text.clone(), ..attribute.clone() });
@@ -126,6 +146,88 @@ pub(super) fn pattern(param: &str, text: &str) -> Result<Regex, ArgError> {
 
 pub(super) fn compiled(text: &str) -> Result<Regex, ProbeError> {
     Regex::new(text).map_err(|error| ProbeError::new(format!("the regular expression `{text}`"), error))
+}
+
+/// What comes in the place of a match: text with references to groups.
+///
+/// A reference is `\\1` or `\\g<name>` as in Python and Ansible, or `$1`, `${1}` or `${name}` as in Go. `\\\\` is a backslash and
+/// `$$` a dollar; any other dollar stays what it is, because files are full of `$PATH`.
+#[derive(Debug)]
+pub(super) struct Template(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Text(Vec<u8>),
+    Group(usize),
+}
+
+impl Template {
+    /// Reads the text; `expression` has the groups.
+    ///
+    /// # Errors
+    /// A reference to a group that the expression does not have.
+    pub fn parse(text: &str, expression: &Regex) -> Result<Self, String> {
+        let group = |name: &str| -> Result<usize, String> {
+            let known = match name.parse::<usize>() {
+                Ok(number) => (number < expression.captures_len()).then_some(number),
+                Err(_) => expression.capture_names().position(|n| n == Some(name)),
+            };
+            known.ok_or_else(|| format!("the regular expression has no group `{name}`"))
+        };
+        let digits = |rest: &str| rest.bytes().take(2).take_while(u8::is_ascii_digit).count();
+        let mut parts = Vec::new();
+        let mut plain = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['\\', '$']) {
+            plain.extend_from_slice(&rest.as_bytes()[..at]);
+            let (sign, after) = (rest.as_bytes()[at], &rest[at + 1..]);
+            let count = digits(after);
+            let braced = |open: &str, close: char| {
+                let inner = after.strip_prefix(open)?;
+                inner.find(close).map(|end| (&inner[..end], &inner[end + 1..]))
+            };
+            let named = match sign {
+                b'$' => braced("{", '}').filter(|(name, _)| group(name).is_ok()),
+                _ => braced("g<", '>'),
+            };
+            rest = if let Some((name, left)) = named {
+                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(Part::Group(group(name)?));
+                left
+            } else if count > 0 {
+                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(Part::Group(group(&after[..count])?));
+                &after[count..]
+            } else {
+                let (bytes, taken): (&[u8], usize) = match (sign, after.as_bytes().first()) {
+                    (b'\\', Some(b'\\')) => (b"\\", 1),
+                    (b'\\', Some(b'n')) => (b"\n", 1),
+                    (b'\\', Some(b'r')) => (b"\r", 1),
+                    (b'\\', Some(b't')) => (b"\t", 1),
+                    (b'\\', _) => (b"\\", 0),
+                    (_, Some(b'$')) => (b"$", 1),
+                    _ => (b"$", 0),
+                };
+                plain.extend_from_slice(bytes);
+                &after[taken..]
+            };
+        }
+        plain.extend_from_slice(rest.as_bytes());
+        parts.push(Part::Text(plain));
+        Ok(Self(parts))
+    }
+
+    /// Adds what comes in the place of a match.
+    pub fn expand(&self, found: &Captures<'_>, to: &mut Vec<u8>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => to.extend_from_slice(text),
+                Part::Group(group) => {
+                    to.extend_from_slice(found.get(*group).map_or(&[][..], |g| g.as_bytes()));
+                }
+            }
+        }
+    }
 }
 
 /// The lines of a file.
@@ -171,15 +273,17 @@ impl Text {
         if let Some(at) = position.at {
             return Ok(at.saturating_sub(1).min(end));
         }
-        let last = |expression: &str| -> Result<Option<usize>, ProbeError> {
+        let matching = |expression: &str| -> Result<Option<usize>, ProbeError> {
             let expression = compiled(expression)?;
-            Ok(self.lines.iter().rposition(|line| expression.is_match(line)))
+            let mut matching = self.lines.iter().enumerate().filter(|(_, line)| expression.is_match(line));
+            let found = if position.first { matching.next() } else { matching.next_back() };
+            Ok(found.map(|(at, _)| at))
         };
         Ok(match (position.insert_before.as_deref(), position.insert_after.as_deref()) {
-            (Some("BOF"), _) => 0,
-            (Some(expression), _) => last(expression)?.unwrap_or(end),
+            (Some("BOF"), _) | (None, Some("BOF")) => 0,
+            (Some(expression), _) => matching(expression)?.unwrap_or(end),
             (None, None | Some("EOF")) => end,
-            (None, Some(expression)) => last(expression)?.map_or(end, |at| at + 1),
+            (None, Some(expression)) => matching(expression)?.map_or(end, |at| at + 1),
         })
     }
 }
@@ -210,14 +314,13 @@ pub(super) struct Store<'a> {
 }
 
 /// Writes a file that was loaded, or makes it.
-fn store(
+pub(super) fn store_bytes(
     work: &Work<'_>,
     path: &str,
     loaded: Option<&Loaded>,
-    text: &Text,
+    bytes: &[u8],
     how: &Store<'_>,
 ) -> Result<(), ApplyError> {
-    let bytes = text.bytes();
     if loaded.is_none() && !how.create {
         let why = "the file is not there; `create = true` makes it";
         return Err(ApplyError::failed(format!("writing `{path}`"), why));
@@ -227,7 +330,7 @@ fn store(
     }
     if let Some(loaded) = loaded
         && how.made
-        && text.lines.is_empty()
+        && bytes.is_empty()
         && !how.backup
     {
         return Ok(work.os.remove(path, loaded.expect)?);
@@ -241,7 +344,7 @@ fn store(
         durable: work.durable,
         backup: backup.as_deref(),
         validate: how.validate,
-        ..Put::new(&bytes, Rights::default())
+        ..Put::new(bytes, Rights::default())
     };
     work.os.put(path, &put)?;
     if let Some(backup) = backup {
@@ -262,7 +365,7 @@ pub(super) fn change(
         Some(loaded) => edited(&loaded.text)?,
         None => edited(&Text::parse(b""))?,
     };
-    store(work, path, loaded, &after, how)?;
+    store_bytes(work, path, loaded, &after.bytes(), how)?;
     Ok(after)
 }
 
@@ -275,6 +378,30 @@ pub(super) fn shown(path: &str, bytes: &[u8]) -> Result<String, ProbeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn references_are_filled_in_and_other_dollars_stay() {
+        let expression = Regex::new("(?<key>[a-z]+)=([0-9]*)").unwrap();
+        let found = expression.captures(b"port=80").unwrap();
+        for (template, expected) in [
+            (r"\1:\2", "port:80"),
+            (r"\g<key>-\g<2>", "port-80"),
+            ("$1=${2}1", "port=801"),
+            ("${key}", "port"),
+            ("$PATH $$1 ${HOME} $", "$PATH $1 ${HOME} $"),
+            (r"a\\1\tb\d", "a\\1\tb\\d"),
+            ("", ""),
+            ("ü$1ü", "üportü"),
+        ] {
+            let mut out = Vec::new();
+            Template::parse(template, &expression).unwrap().expand(&found, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{template}");
+        }
+        for unknown in [r"\3", "$9", r"\g<nope>", r"\g<7>"] {
+            let why = Template::parse(unknown, &expression).unwrap_err();
+            assert!(why.contains("has no group"), "{unknown}: {why}");
+        }
+    }
 
     #[test]
     fn a_file_survives_being_taken_apart() {

@@ -51,6 +51,12 @@ pub struct LineSpec {
     /// The line that took its place, when it is to come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
+    /// `line` refers to groups of `regexp`; where nothing matches, nothing is to be done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backrefs: bool,
+    /// The first match counts instead of the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
     /// Make the file when it is missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub create: bool,
@@ -71,6 +77,9 @@ pub struct LineState {
     pub line: String,
     /// Line number, counted from 1.
     pub at: usize,
+    /// What it is to become, when that depends on what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub becomes: Option<String>,
     /// Other lines above it that match, too, when all of them are to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<At>,
@@ -83,7 +92,8 @@ const KIND: Kind = Kind {
     name: "line",
     doc: "One line of a text file",
     attributes: &[
-        Attribute { name: "at", ty: ParamType::Int, secret: false, fixed: false, doc: "Line number" },
+        args::attribute("at", ParamType::Int, "Line number"),
+        args::attribute("becomes", ParamType::Text, "What it is to become, when that depends on what it is"),
         Attribute { name: "line", ty: ParamType::Text, secret: false, fixed: false, doc: "The line" },
         edit::MADE,
         Attribute { name: "more", ty: ParamType::Any, secret: false, fixed: false, doc: "Further matches" },
@@ -98,14 +108,23 @@ const OPERATIONS: &[Operation] = &[Operation {
     aliases: &["line", "line_in_file"],
     kind: "line",
     params: &[
+        Param::new(
+            "backrefs",
+            ParamType::Bool,
+            "`line` refers to groups of `regexp` as `\\1` or `\\g<name>`; where nothing matches, nothing is done",
+        )
+        .or(&["back_refs"]),
         args::BACKUP,
         edit::CREATE,
+        edit::FIRST_MATCH,
         edit::INSERT_AFTER,
         edit::INSERT_BEFORE,
         Param::new("line", ParamType::Text, "The line; may be left out when a `regexp` is to be absent"),
         args::PATH,
         Param::new("regexp", ParamType::Text, "The last line that matches is the one")
             .or(&["pattern", "regex"]),
+        Param::new("search", ParamType::Text, "The last line that has this text in it is the one")
+            .or(&["search_string"]),
         edit::STATE,
         args::VALIDATE,
     ],
@@ -115,8 +134,9 @@ const OPERATIONS: &[Operation] = &[Operation {
 }];
 
 /// The id of a line.
-fn id(path: &str, line: &str, regexp: Option<&str>) -> String {
+fn id(path: &str, line: &str, regexp: Option<&str>, backrefs: bool) -> String {
     match regexp {
+        Some(regexp) if backrefs => format!("{path}#/{regexp}/={line}"),
         Some(regexp)
             if line.is_empty() || edit::compiled(regexp).is_ok_and(|r| r.is_match(line.as_bytes())) =>
         {
@@ -140,23 +160,48 @@ fn parts(id: &str) -> (String, String, Option<String>) {
     }
 }
 
-/// Indices of the lines that match, in order. A wish for presence is also about the line itself, so that a line
+/// Indices of the lines that match, in order. With `itself` they are also those that are the line, so that a line
 /// that does not match its own expression is found again.
-fn matches(text: &Text, line: &str, regexp: Option<&str>, present: bool) -> Result<Vec<usize>, ProbeError> {
+fn matches(text: &Text, line: &str, regexp: Option<&str>, itself: bool) -> Result<Vec<usize>, ProbeError> {
     let regexp = regexp.map(edit::compiled).transpose()?;
-    let itself = regexp.is_none() || present;
+    let itself = regexp.is_none() || itself;
     let found = |l: &[u8]| regexp.as_ref().is_some_and(|r| r.is_match(l)) || (itself && l == line.as_bytes());
     Ok(text.lines.iter().enumerate().filter(|(_, l)| found(l)).map(|(at, _)| at).collect())
 }
 
 /// Indices of the lines a wish is about, in order.
 fn meant(text: &Text, spec: &LineSpec) -> Result<Vec<usize>, ProbeError> {
-    if let Some(instead) = &spec.instead_of
-        && let Some(at) = text.lines.iter().rposition(|l| l == instead.as_bytes())
-    {
+    // Of several that fit, the one where it once was.
+    let once = spec.position.as_ref().and_then(|p| p.at).map(|at| at.saturating_sub(1));
+    if let Some(instead) = &spec.instead_of {
+        let is = |at: &usize| text.lines.get(*at).is_some_and(|l| l == instead.as_bytes());
+        if let Some(at) = once.filter(is).or_else(|| (0..text.lines.len()).rfind(is)) {
+            return Ok(vec![at]);
+        }
+    }
+    let mut found = matches(text, &spec.line, spec.regexp.as_deref(), spec.present && !spec.backrefs)?;
+    if let Some(at) = once.filter(|at| spec.more.is_empty() && found.contains(at)) {
         return Ok(vec![at]);
     }
-    matches(text, &spec.line, spec.regexp.as_deref(), spec.present)
+    if spec.first && spec.present {
+        found.truncate(1);
+    }
+    Ok(found)
+}
+
+/// What a wish makes of a line that matches.
+fn wished(line: &[u8], spec: &LineSpec) -> Result<Vec<u8>, ProbeError> {
+    if let (true, Some(regexp)) = (spec.backrefs, &spec.regexp) {
+        let expression = edit::compiled(regexp)?;
+        if let Some(found) = expression.captures(line) {
+            let mut made = Vec::new();
+            let template = edit::Template::parse(&spec.line, &expression)
+                .map_err(|why| ProbeError::new(format!("the line `{}`", spec.line), why))?;
+            template.expand(&found, &mut made);
+            return Ok(made);
+        }
+    }
+    Ok(spec.line.clone().into_bytes())
 }
 
 fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<LineState>, ProbeError> {
@@ -169,14 +214,30 @@ fn state(path: &str, text: &Text, found: &[usize], all: bool) -> Result<Option<L
         true => others.iter().map(at).collect::<Result<_, _>>()?,
         false => Vec::new(),
     };
-    Ok(Some(LineState { path: path.to_owned(), line: last.line, at: last.at, more, made: false }))
+    let path = path.to_owned();
+    Ok(Some(LineState { path, line: last.line, at: last.at, becomes: None, more, made: false }))
+}
+
+/// A state as a wish sees it.
+fn state_for(
+    spec: &LineSpec,
+    text: &Text,
+    found: &[usize],
+    all: bool,
+) -> Result<Option<LineState>, ProbeError> {
+    let Some(state) = state(&spec.path, text, found, all)? else { return Ok(None) };
+    let becomes = match spec.backrefs && spec.present {
+        true => Some(edit::shown(&spec.path, &wished(state.line.as_bytes(), spec)?)?),
+        false => None,
+    };
+    Ok(Some(LineState { becomes: becomes.filter(|b| *b != state.line), ..state }))
 }
 
 /// What is there, as a wish sees it.
 fn seen(loaded: Option<&Loaded>, spec: &LineSpec) -> Result<Option<LineState>, ProbeError> {
     let Some(loaded) = loaded else { return Ok(None) };
     let found = meant(&loaded.text, spec)?;
-    state(&spec.path, &loaded.text, &found, !spec.present || !spec.more.is_empty())
+    state_for(spec, &loaded.text, &found, !spec.present || !spec.more.is_empty())
 }
 
 /// The file as it shall be.
@@ -190,7 +251,8 @@ fn edited(text: &Text, spec: &LineSpec) -> Result<Text, ProbeError> {
         return Ok(text);
     }
     match found.last() {
-        Some(at) => text.lines[*at] = spec.line.clone().into_bytes(),
+        Some(at) => text.lines[*at] = wished(&text.lines[*at], spec)?,
+        None if spec.backrefs => {}
         None => {
             let mut back = spec.more.clone();
             back.sort_by_key(|m| m.at);
@@ -222,10 +284,14 @@ impl Resource for Line {
     }
     fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<LineSpec>, ArgError> {
         let path = edit::path(args, "line")?;
-        let regexp = args.text("regexp").map(str::to_owned);
-        if let Some(regexp) = &regexp {
-            edit::pattern("regexp", regexp)?;
-        }
+        let regexp = match (args.text("regexp"), args.text("search")) {
+            (Some(_), Some(_)) => {
+                return Err(ArgError::about("search", "`regexp` and `search` cannot be given together"));
+            }
+            (regexp, search) => regexp.map(str::to_owned).or_else(|| search.map(regex::escape)),
+        };
+        let expression = regexp.as_deref().map(|regexp| edit::pattern("regexp", regexp)).transpose()?;
+        let backrefs = args.flag("backrefs");
         let present = args.text("state") != Some("absent");
         let line = match args.text("line") {
             Some(line) => line.strip_suffix('\n').unwrap_or(line).to_owned(),
@@ -236,12 +302,24 @@ impl Resource for Line {
             return Err(ArgError::about("line", "`line` has more than one line")
                 .hint("use `file.blockinfile` for several lines"));
         }
-        let position = Position::from_args(args)?;
+        let position = Position { first: false, ..Position::from_args(args)? };
+        let first = args.flag("first_match");
+        match &expression {
+            Some(expression) if backrefs => {
+                edit::Template::parse(&line, expression).map_err(|why| ArgError::about("line", why))?;
+            }
+            None if backrefs => {
+                return Err(ArgError::about("backrefs", "`backrefs` without `regexp` refers to nothing"));
+            }
+            _ => {}
+        }
         let spec = LineSpec {
             present,
-            position: (position != Position::default()).then_some(position),
+            position: (position != Position::default()).then_some(Position { first, ..position }),
             more: Vec::new(),
             instead_of: None,
+            backrefs,
+            first,
             create: args.flag("create"),
             backup: args.flag("backup"),
             validate: args.text("validate").map(str::to_owned),
@@ -249,7 +327,8 @@ impl Resource for Line {
             line,
             regexp,
         };
-        Ok(Wish { id: id(&spec.path, &spec.line, spec.regexp.as_deref()), spec, blobs: Vec::new() })
+        let id = id(&spec.path, &spec.line, spec.regexp.as_deref(), backrefs);
+        Ok(Wish { id, spec, blobs: Vec::new() })
     }
     fn observe(
         &self,
@@ -276,6 +355,11 @@ impl Resource for Line {
         if spec.present { vec!["line"] } else { Vec::new() }
     }
     fn diff(&self, spec: &LineSpec, live: Option<&LineState>) -> Diff {
+        if spec.backrefs && spec.present {
+            let Some(live) = live else { return Diff::none() };
+            let wished = live.becomes.as_deref().unwrap_or(&live.line);
+            return edit::difference("line", true, wished, Some(&live.line));
+        }
         edit::difference("line", spec.present, &spec.line, live.map(|l| l.line.as_str()))
     }
     fn explain(&self, os: &dyn Look, _: &str, spec: &LineSpec, _: &[Blob], diff: &mut Diff) {
@@ -293,7 +377,7 @@ impl Resource for Line {
         if seen(loaded.as_ref(), spec)?.map(|now| LineState { made, ..now }).as_ref() != live {
             return Err(ApplyError::Moved(format!("`{id}`")));
         }
-        if !spec.present && loaded.is_none() {
+        if loaded.is_none() && (!spec.present || spec.backrefs) {
             return Ok(None);
         }
         let how =
@@ -302,7 +386,7 @@ impl Resource for Line {
         let found = meant(&after, spec)?;
         Ok(match spec.present {
             false => None,
-            true => state(&spec.path, &after, &found, !spec.more.is_empty())?
+            true => state_for(spec, &after, &found, !spec.more.is_empty())?
                 .map(|left| LineState { made: made || loaded.is_none(), ..left }),
         })
     }
@@ -333,12 +417,16 @@ impl Resource for Line {
         let (path, line, regexp) = parts(id);
         // A line that does not match its own expression has to be found as itself.
         let stranger = regexp.is_some() && !line.is_empty();
-        let instead_of = (stranger && state.is_some_and(|s| s.line != line)).then(|| line.clone());
+        let becomes = state.and_then(|s| s.becomes.clone());
+        let instead_of =
+            becomes.or_else(|| (stranger && state.is_some_and(|s| s.line != line)).then(|| line.clone()));
         let spec = LineSpec {
             path,
             line: state.map_or(line, |s| s.line.clone()),
             regexp: regexp.filter(|_| !stranger || state.is_some()),
             instead_of,
+            backrefs: false,
+            first: false,
             present: state.is_some(),
             position: state.map(|s| Position { at: Some(s.at), ..Position::default() }),
             more: state.map(|s| s.more.clone()).unwrap_or_default(),

@@ -12,6 +12,7 @@ pub mod file;
 pub mod group;
 pub mod line;
 pub mod package;
+pub mod replacement;
 pub mod user;
 
 pub use edit::Position;
@@ -35,6 +36,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(group::Group),
         &Erased(line::Line),
         &Erased(package::Package),
+        &Erased(replacement::Replacement),
         &Erased(user::User),
     ];
     ALL

@@ -285,6 +285,14 @@ fn run(name: &str, script: &Script, system: System) {
         host
     };
     resource_laws::all(&case, &fresh);
+    if matches!(kind, "block" | "key" | "line" | "replacement") {
+        resource_laws::what_was_there_comes_back(&case, &fresh);
+        // Not only the part the type is about: the files are as they were, byte by byte.
+        let files = script.start.iter().filter(|f| f.kind.is_none()).cloned();
+        let files: Vec<Fact> =
+            files.map(|f| Fact { content: f.content.or(Some(String::new())), ..f }).collect();
+        check(&format!("{name}, and back"), &*keep.borrow().last().unwrap().os, &files);
+    }
     for fails in [Fails::Before, Fails::After] {
         resource_laws::survives_failures(&case, &|at| {
             let prepared = stage(system, script);
@@ -303,6 +311,7 @@ fn run(name: &str, script: &Script, system: System) {
 fn run_all(system: System) {
     let scripts = scripts();
     assert!(scripts.len() >= 50, "only {} cases", scripts.len());
+    let mut broken = Vec::new();
     for (name, script) in &scripts {
         let owned = script.start.iter().chain(&script.expect.after).any(|f| f.uid.is_some())
             || script.args.contains_key("owner");
@@ -310,8 +319,11 @@ fn run_all(system: System) {
             println!("SKIPPED: {name} can only be tried as root");
             continue;
         }
-        run(name, script, system);
+        // One run shows all that is broken.
+        let case = std::panic::AssertUnwindSafe(|| run(name, script, system));
+        broken.extend(std::panic::catch_unwind(case).err().map(|_| name));
     }
+    assert!(broken.is_empty(), "{} broken cases on {system:?}: {broken:?}", broken.len());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "test code")]
 
 mod accounts;
+mod ansible;
 mod cases;
 mod commands;
 mod fake_apt;

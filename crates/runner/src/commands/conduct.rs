@@ -37,9 +37,13 @@ pub fn with_progress<T>(
         json: app.out.streams() && !planning,
         planning,
     }));
-    let stop = if planning { sloth_engine::Stop::new() } else { signals::watch() };
     let listener = Arc::clone(&progress);
-    let done = app.context_with(stack, listener, stop).and_then(|ctx| work(&ctx).map_err(CommandError::from));
+    let ctx = if planning {
+        app.context_to_look(stack, listener)
+    } else {
+        app.context_with(stack, listener, signals::watch())
+    };
+    let done = ctx.and_then(|ctx| work(&ctx).map_err(CommandError::from));
     progress.finish();
     done
 }

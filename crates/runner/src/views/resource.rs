@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sloth_core::clock::Timestamp;
 use sloth_core::kind::Catalog;
 use sloth_core::recorded::{Condition, RecordedText};
 use sloth_core::stack::Stack;
@@ -150,20 +151,27 @@ pub struct ResourceList {
     stack: String,
     table: Table,
     states: BTreeMap<&'static str, u64>,
+    /// The last time that was written out. Most of what follows is of the same run.
+    time: Option<(Timestamp, String)>,
 }
 
 impl ResourceList {
     /// None so far.
     pub fn new(stack: &str) -> Self {
         let table = Table::new(&["TYPE", "NAME", "MODULE", "STATE", "LAST APPLIED"]);
-        Self { stack: stack.to_owned(), table, states: BTreeMap::new() }
+        Self { stack: stack.to_owned(), table, states: BTreeMap::new(), time: None }
     }
     /// One more.
     pub fn add(&mut self, r: &ResourceView) {
         let address = &r.recorded.address;
         let (id, host) = (address.id(), address.host());
         let name = if host.is_local() { Cow::Borrowed(id) } else { Cow::Owned(format!("{id} on {host}")) };
-        self.table.row([address.kind(), &name, &r.recorded.module, r.state, &r.updated()]);
+        let at = r.recorded.updated_at.whole_minute();
+        let time = match &mut self.time {
+            Some((last, text)) if *last == at => text,
+            time => &mut time.insert((at, r.updated())).1,
+        };
+        self.table.row([address.kind(), &name, &r.recorded.module, r.state, time]);
         *self.states.entry(r.state).or_default() += 1;
     }
 }

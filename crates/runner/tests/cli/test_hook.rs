@@ -1,4 +1,4 @@
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +37,34 @@ impl Request {
     }
 }
 
+/// Reads one request and answers with the text that is next; the last one for ever.
+fn answer(stream: impl std::io::Read + std::io::Write, answers: &[&str], got: &Mutex<Vec<Request>>) {
+    let mut reader = BufReader::new(stream);
+    let mut request = Request::default();
+    let mut line = String::new();
+    // Who does not trust a certificate says nothing.
+    if reader.read_line(&mut line).unwrap_or(0) == 0 {
+        return;
+    }
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        let (name, value) = line.trim_end().split_once(": ").unwrap();
+        request.headers.push((name.to_owned(), value.to_owned()));
+    }
+    let mut body = vec![0; request.header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    request.body = String::from_utf8(body).unwrap();
+    let mut all = got.lock().unwrap();
+    let answer = answers[all.len().min(answers.len() - 1)];
+    all.push(request);
+    drop(all);
+    let _ = reader.get_mut().write_all(answer.as_bytes());
+    let _ = reader.get_mut().flush();
+}
+
 /// A web server that answers with one text after the other, the last one for ever.
 fn server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -45,29 +73,58 @@ fn server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<Request>>>
     let all = Arc::clone(&got);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
-            let mut request = Request::default();
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            loop {
-                line.clear();
-                if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-                    break;
-                }
-                let (name, value) = line.trim_end().split_once(": ").unwrap();
-                request.headers.push((name.to_owned(), value.to_owned()));
-            }
-            let mut body = vec![0; request.header("content-length").parse().unwrap_or(0)];
-            reader.read_exact(&mut body).unwrap();
-            request.body = String::from_utf8(body).unwrap();
-            let mut all = all.lock().unwrap();
-            let answer = answers[all.len().min(answers.len() - 1)];
-            all.push(request);
-            drop(all);
-            let _ = reader.get_mut().write_all(answer.as_bytes());
+            answer(stream.unwrap(), answers, &all);
         }
     });
     (url, got)
+}
+
+/// Somebody who signs certificates, and the file that says to trust them.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: rcgen::Issuer::new(params, key), pem }
+    }
+
+    /// A web server that shows a certificate for `name`, which may have run out.
+    fn server(&self, name: &str, over: bool) -> (String, Arc<Mutex<Vec<Request>>>) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if over {
+            params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let private = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/hook", listener.local_addr().unwrap());
+        let got: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let all = Arc::clone(&got);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+                answer(rustls::StreamOwned::new(connection, stream.unwrap()), &[BAD, OK], &all);
+            }
+        });
+        (url, got)
+    }
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -172,6 +229,56 @@ fn webhooks_are_signed_tried_again_and_given_up() {
     let log = env.expect(0, &["op", "log", "-o", "json"]).stdout
         + &env.expect(0, &["hook", "list", "-o", "json"]).stdout;
     assert!(!log.contains("top secret"), "{log}");
+}
+
+#[test]
+fn webhooks_trust_whom_this_host_trusts() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let mut env = env();
+    let trusted = env.write("ca.pem", &ours.pem);
+    env.set("SSL_CERT_FILE", &trusted.to_string_lossy());
+    env.set("SSL_CERT_DIR", "");
+    let (good, got) = ours.server("127.0.0.1", false);
+    let bad = [
+        ("foreign", theirs.server("127.0.0.1", false), "UnknownIssuer"),
+        ("expired", ours.server("127.0.0.1", true), "expired"),
+        ("elsewhere", ours.server("127.0.0.2", false), "not valid for"),
+    ];
+    let add = |name: &str, url: &str| {
+        let event = ["--event", "stack.created", "--retries", "1"];
+        env.expect(0, &[&["hook", "add", name, "--url", url][..], &event].concat());
+    };
+    add("good", &good);
+    for (name, (url, _), _) in &bad {
+        add(name, url);
+    }
+    env.expect(0, &["stack", "new", "web"]);
+    let waiting = |name: &str| json(&env, &["hook", "show", name, "-o", "json"])["waiting"].clone();
+    while ["good", "foreign", "expired", "elsewhere"].iter().any(|name| waiting(name) != 0) {
+        env.expect(0, &["hook", "deliver"]);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    // Refused by the server first, and taken when it is tried again.
+    let outcomes = |name: &str| -> Vec<String> {
+        let logs = json(&env, &["hook", "logs", name, "-o", "json"]);
+        let all = logs.as_array().unwrap().iter();
+        all.map(|log| format!("{} {}", log["outcome"], log["status"])).collect()
+    };
+    let mut tries = outcomes("good");
+    tries.sort();
+    assert_eq!(tries, ["\"delivered\" 200", "\"failed\" 500"]);
+    let sent = got.lock().unwrap();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0].header("X-Sloth-Event-Id"), sent[1].header("X-Sloth-Event-Id"));
+    for (name, (_, got), why) in &bad {
+        let mut tries = outcomes(name);
+        tries.sort();
+        assert_eq!(tries, ["\"dead\" null", "\"failed\" null"], "{name}");
+        assert!(got.lock().unwrap().is_empty(), "{name}: nothing is told to whoever cannot be trusted");
+        let logs = json(&env, &["hook", "logs", name, "-o", "json"]);
+        let error = logs[0]["error"].as_str().unwrap();
+        assert!(error.contains(why), "{name}: {error}");
+    }
 }
 
 #[test]

@@ -173,3 +173,48 @@ fn heavy_signals_stop_a_run_and_resume_ends_it() {
     let ran = env.run(&["resume", "slow"]);
     assert!(ran.code == 0 || ran.code == 8, "{}", ran.text());
 }
+
+#[test]
+fn heavy_one_signal_gives_what_runs_a_grace_and_then_ends_it() {
+    let env = env();
+    env.write("slow.sloth", crate::SLOW);
+    let root = format!("root={}", env.work().display());
+    let child = env
+        .command()
+        .args(["run", "slow.sloth", "--var", &root])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !env.path("waiting").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = std::time::Instant::now();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(asked.elapsed() >= Duration::from_secs(9), "{:?}", asked.elapsed());
+    assert!(env.path("one").exists() && !env.path("two").exists());
+    assert!(env.expect(0, &["stack", "lock", "status", "slow"]).says("UNLOCKED"));
+}
+
+#[test]
+fn what_stays_pending_is_called_so() {
+    let env = env();
+    let program = |call: &str| {
+        format!(
+            "workflow({{ name = \"pending\" }})\ntask(\"t\", {{ run = function()\n    {call}({{ type = \"vm\", name = \"a\", \
+             module = \"m\", properties = {{ n = 1 }} }})\nend }})\n"
+        )
+    };
+    env.write("pending.sloth", &program("stack.register_resource"));
+    env.expect(0, &["run", "pending.sloth"]);
+    let again = env.expect(0, &["run", "pending.sloth"]);
+    assert!(again.says("was pending") && !again.says("did not end"), "{}", again.text());
+    env.write("pending.sloth", &program("stack.resource"));
+    let done = env.expect(0, &["run", "pending.sloth"]);
+    assert!(done.says("was pending"), "{}", done.text());
+    let still = env.expect(0, &["run", "pending.sloth"]);
+    assert!(!still.says("was pending"), "{}", still.text());
+}

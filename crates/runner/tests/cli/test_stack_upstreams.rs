@@ -144,7 +144,7 @@ fn outputs_that_go_come_or_are_secret_are_noticed() {
     assert!(!shown.says("hunter"), "{}", shown.text());
     set(&env, &[]);
     assert_eq!(stale(&env, "app-stack"), [""; 0], "it is what it was");
-    env.expect(0, &["stack", "delete", "db-stack", "--yes"]);
+    env.expect(0, &["stack", "delete", "db-stack", "--yes", "--despite-dependents"]);
     assert_eq!(stale(&env, "app-stack"), ["-"]);
     env.expect(0, &["run", "db.sloth", "--var", "url=none"]);
     assert_eq!(stale(&env, "app-stack"), ["-"], "a new stack of the same name is another one");
@@ -192,8 +192,15 @@ fn what_is_no_longer_read_is_no_longer_needed() {
 fn a_stack_that_others_need_is_not_taken_away_in_silence() {
     let env = three();
     env.tell(&["stack", "destroy", "db-stack", "--dry-run"]);
-    env.tell(&["stack", "delete", "db-stack"]);
     env.tell(&["stack", "delete", "db-stack", "--force"]);
+    env.expect(6, &["stack", "destroy", "db-stack", "--yes"]);
+    env.expect(6, &["state", "workflow", "delete", "db-stack", "--force"]);
+    let pruned = env.expect(0, &["state", "workflow", "prune", "--older-than", "0s", "--dry-run"]);
+    let stays = |line: &&str| line.contains("db-stack") && line.contains("other stacks depend on it");
+    assert_eq!(pruned.stdout.lines().filter(stays).count(), 1, "{}", pruned.text());
+    env.tell(&["stack", "show", "db-stack"]);
+    env.tell(&["stack", "delete", "db-stack", "--despite-dependents"]);
+    env.tell(&["stack", "delete", "db-stack", "--despite-dependents", "--force"]);
     env.tell(&["stack", "deps", "check", "app-stack"]);
     env.tell(&["stack", "deps", "graph", "app-stack"]);
     env.tell(&["stack", "validate", "app-stack"]);

@@ -228,7 +228,7 @@ fn a_run_is_no_remains_of_one_until_it_is_killed() {
     env.write(
         "slow.sloth",
         r#"task("wait", { run = function()
-            exec.run("touch waiting; while [ ! -e go ]; do sleep 0.05; done")
+            exec.run("touch waiting; while [ -e waiting ] && [ ! -e go ]; do sleep 0.05; done")
         end })"#,
     );
     let mut child = env

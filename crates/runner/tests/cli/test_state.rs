@@ -217,3 +217,58 @@ fn heavy_processes_count_and_race() {
     assert_eq!(env.expect(0, &["state", "get", "n"]).stdout, "200\n");
     assert_eq!(winners, 1);
 }
+
+#[test]
+fn what_is_swapped_gets_an_end_or_keeps_it() {
+    let env = env();
+    let entry = || -> serde_json::Value {
+        let shown = env.expect(0, &["state", "show", "leader", "-o", "json"]);
+        serde_json::from_str(&shown.stdout).unwrap()
+    };
+    env.expect(0, &["state", "set", "leader", "a", "--if-absent", "--ttl", "1h"]);
+    let first = entry()["expires_at"].clone();
+    assert!(first.is_string(), "{first}");
+    env.expect(6, &["state", "set", "leader", "b", "--if-absent", "--ttl", "9h"]);
+    env.expect(0, &["state", "set", "leader", "b", "--if-value", "a"]);
+    assert_eq!((entry()["value"].as_str(), &entry()["expires_at"]), (Some("b"), &first));
+    env.expect(0, &["state", "set", "leader", "c", "--if-value", "b", "--ttl", "2h"]);
+    assert_ne!(entry()["expires_at"], first);
+    env.expect(0, &["undo"]);
+    assert_eq!((entry()["value"].as_str(), &entry()["expires_at"]), (Some("b"), &first));
+    // Once its time is over there is none, and the next one takes it.
+    env.expect(0, &["state", "set", "leader", "d", "--if-value", "b", "--ttl", "0s"]);
+    env.expect(7, &["state", "get", "leader"]);
+    env.write(
+        "elect.sloth",
+        "task(\"t\", { run = function()\n    assert(state.compare_swap(\"leader\", nil, \"e\", \"1h\"))\n    \
+         assert(not state.compare_swap(\"leader\", nil, \"f\", \"1h\"))\nend })\n",
+    );
+    env.expect(0, &["run", "elect.sloth"]);
+    assert!(entry()["expires_at"].is_string(), "{}", entry());
+    env.write(
+        "bad.sloth",
+        "task(\"t\", { run = function() state.compare_swap(\"leader\", \"e\", \"g\", {ttl = true}) end })\n",
+    );
+    let bad = env.expect(1, &["run", "bad.sloth"]);
+    assert!(bad.says("time to live of `state.compare_swap` must be a duration"), "{}", bad.text());
+}
+
+#[test]
+fn what_several_append_at_once_is_all_there() {
+    let env = env();
+    let children: Vec<_> = (0..4)
+        .map(|n| {
+            let program = format!(
+                "workflow({{ name = \"w{n}\" }})\ntask(\"t\", {{ run = function()\n    for i = 1, 25 do state.append(\"log\", {n} * 100 + i) \
+                 end\nend }})\n"
+            );
+            env.write(format!("w{n}.sloth"), &program);
+            env.command().args(["run".to_owned(), format!("w{n}.sloth")]).stdout(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log: Vec<i64> = serde_json::from_str(&env.expect(0, &["state", "get", "log"]).stdout).unwrap();
+    assert_eq!(log.iter().collect::<std::collections::BTreeSet<_>>().len(), 100, "{log:?}");
+}

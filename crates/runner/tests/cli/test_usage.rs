@@ -137,6 +137,8 @@ fn looking_makes_no_database() {
     let temporary = env.path("temporary");
     std::fs::create_dir_all(&temporary).unwrap();
     env.set("TMPDIR", &temporary.to_string_lossy());
+    let program = "task(\"t\", { run = function()\n    state.get(\"k\")\n    file.content({ path = values.root .. \"/new\", content = \"x\" })\nend })\n";
+    env.write("plain.sloth", &program.replace("values.root", &format!("{:?}", env.work())));
     let db = place.join("stacks.db");
     let db = db.to_string_lossy();
     for (code, command) in [
@@ -155,6 +157,17 @@ fn looking_makes_no_database() {
         (0, &["audit", "verify"]),
         (0, &["doctor", "--deep"]),
         (7, &["backup", "create"]),
+        (0, &["plan", "plain.sloth"]),
+        (0, &["plan", "plain.sloth", "--out", "plain.plan"]),
+        (0, &["run", "--plan", "plain.sloth"]),
+        (0, &["check", "plain.sloth"]),
+        (7, &["stack", "drift", "x"]),
+        (7, &["stack", "drift", "history", "x"]),
+        (7, &["stack", "destroy", "x", "--dry-run"]),
+        (0, &["hook", "list"]),
+        (0, &["state", "workflow", "list"]),
+        (7, &["state", "workflow", "show", "x"]),
+        (7, &["stack", "gc", "x", "--dry-run"]),
     ] {
         let ran = env.run(&[&["--db", &db], command].concat());
         assert_eq!(ran.code, code, "{}", ran.text());

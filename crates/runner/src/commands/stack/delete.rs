@@ -2,7 +2,7 @@
 
 use sloth_engine::stacks;
 
-use super::warn_dependents;
+use super::Bereave;
 use crate::app::App;
 use crate::commands::consent::Consent;
 use crate::error::CommandError;
@@ -11,13 +11,16 @@ use crate::out::words;
 
 /// Forget a stack's record; the real resources stay
 ///
-/// `undo` brings the record back. To remove the real resources, use `stack destroy`.
+/// `undo` brings the record back. To remove the real resources, use `stack destroy`. A stack that others depend on is not
+/// deleted without `--despite-dependents`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sloth-runner stack delete old-stack --yes")]
 pub struct Args {
     /// Stack
     #[arg(value_name = "STACK")]
     pub stack: String,
+    #[command(flatten)]
+    pub bereave: Bereave,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -31,7 +34,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*view, &args.stack)?;
     let held = view.resource_count(&stack.id)?;
     drop(view);
-    warn_dependents(app, &stack)?;
+    args.bereave.check(app, &stack, false)?;
     let what = words::count(held, "resource");
     app.out.talk(&format!(
         "stack `{}` at {} with {what} is forgotten; what is on machines stays",

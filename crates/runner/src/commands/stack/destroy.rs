@@ -2,7 +2,7 @@
 
 use sloth_engine::goal::{Goal, prepare};
 
-use super::warn_dependents;
+use super::Bereave;
 use crate::app::App;
 use crate::commands::conduct::{self, Wish};
 use crate::commands::consent::Consent;
@@ -11,7 +11,8 @@ use crate::exit::Exit;
 
 /// Remove a stack's real resources, then its record
 ///
-/// Resources go in reverse dependency order. What existed before the stack is put back as it was.
+/// Resources go in reverse dependency order. What existed before the stack is put back as it was. A stack that
+/// others depend on is not destroyed without `--despite-dependents`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  sloth-runner stack destroy review-123\n  sloth-runner stack destroy review-123 --yes"
@@ -24,6 +25,8 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    bereave: Bereave,
+    #[command(flatten)]
     consent: Consent,
 }
 
@@ -33,7 +36,7 @@ pub struct Args {
 /// There is no such stack, nobody agreed, something is protected, or removing failed.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let stack = app.stack(&*app.view()?, &args.stack)?;
-    warn_dependents(app, &stack)?;
+    args.bereave.check(app, &stack, args.dry_run)?;
     let prepared = prepare(&app.context(Some(&stack.name))?, &stack.name, Goal::Nothing)?;
     let question = format!("destroy stack `{}` and everything above?", stack.name);
     let wish = Wish { question: &question, dry_run: args.dry_run, always: true, ..Wish::default() };

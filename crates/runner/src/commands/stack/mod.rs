@@ -86,18 +86,34 @@ pub enum Command {
     Validate(Lazy<validate::Args>),
 }
 
-/// Says which stacks need one that is about to go.
-///
-/// # Errors
-/// The store failed.
-pub fn warn_dependents(app: &App, stack: &Stack) -> Result<(), CommandError> {
-    let names = upstreams::dependents(&*app.view()?, &stack.id)?;
-    if !names.is_empty() {
+/// Leave to take a stack away from those that need it. No other consent is one.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Bereave {
+    /// Even though other stacks depend on it
+    #[arg(long)]
+    despite_dependents: bool,
+}
+
+impl Bereave {
+    /// Says which stacks need one that is about to go, and refuses unless leave was given. `looking` only says it.
+    ///
+    /// # Errors
+    /// Some do, or the store failed.
+    pub fn check(self, app: &App, stack: &Stack, looking: bool) -> Result<(), CommandError> {
+        let names = upstreams::dependents(&*app.view()?, &stack.id)?;
+        if names.is_empty() {
+            return Ok(());
+        }
         let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let (list, verb) = (list.join(", "), if names.len() == 1 { "depends" } else { "depend" });
-        app.out.warn(&format!("{list} {verb} on stack `{}` and will be without it", stack.name));
+        let what = format!("{list} {verb} on stack `{}`", stack.name);
+        if self.despite_dependents || looking {
+            app.out.warn(&format!("{what} and will be without it"));
+            return Ok(());
+        }
+        Err(CommandError::new(Exit::Conflict, format!("{what}; nothing was changed"))
+            .hint("take those away first, let them run without it, or go on with `--despite-dependents`"))
     }
-    Ok(())
 }
 
 /// Runs one.

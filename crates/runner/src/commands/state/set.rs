@@ -19,7 +19,7 @@ use crate::parse;
 /// `--if-value` or `--if-absent`, nothing is set when something else is there, and the exit code is 6.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  sloth-runner state set deployment:version v1.2.3\n  sloth-runner state set retries 5 --ttl 1h\n  sloth-runner state set leader node-2 --if-value node-1"
+    after_help = "Example:\n  sloth-runner state set deployment:version v1.2.3\n  sloth-runner state set retries 5 --ttl 1h\n  sloth-runner state set leader node-2 --if-value node-1\n  sloth-runner state set leader node-1 --if-absent --ttl 30s"
 )]
 pub struct Args {
     /// Key
@@ -31,14 +31,14 @@ pub struct Args {
     /// Keep it as text, whatever it looks like
     #[arg(long)]
     string: bool,
-    /// Gone after this long
+    /// Gone after this long; without it, `--if-value` leaves the end as it is
     #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
     ttl: Option<Duration>,
     /// Only when this is the value now
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, conflicts_with_all = ["if_absent", "ttl"])]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, conflicts_with = "if_absent")]
     if_value: Option<String>,
     /// Only when there is no value yet
-    #[arg(long, conflicts_with = "ttl")]
+    #[arg(long)]
     if_absent: bool,
     #[command(flatten)]
     agent: Agent,
@@ -51,10 +51,11 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let read = |text: &str| if args.string { Value::from(text) } else { parse::json_or_text(text) };
     let value = read(&args.value);
+    let ttl = args.ttl.map(|ttl| ttl.as_secs_f64());
     let change = match (&args.if_value, args.if_absent) {
-        (Some(expected), _) => ValueChange::Swap(Some(read(expected)), value),
-        (None, true) => ValueChange::Swap(None, value),
-        (None, false) => ValueChange::Set(value, args.ttl.map(|ttl| ttl.as_secs_f64())),
+        (Some(expected), _) => ValueChange::Swap(Some(read(expected)), value, ttl),
+        (None, true) => ValueChange::Swap(None, value, ttl),
+        (None, false) => ValueChange::Set(value, ttl),
     };
     match values::alter(&app.context(None)?, &args.agent.agent, &args.key, change)? {
         Altered::Done(_) => {

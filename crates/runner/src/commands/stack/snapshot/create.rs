@@ -39,11 +39,8 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let info = stacks::snapshot_create(&ctx, &stack.name, description, creator, &args.tags)?;
     let stack = app.stack(&*app.view()?, stack.id.as_str())?;
     app.out.talk(&format!("snapshot {} of stack `{}` created", info.version, stack.name));
-    let list = VersionList {
-        stack: stack.name.clone(),
-        versions: vec![VersionView::new(&info, &stack)],
-        total: info.version.0,
-    };
+    let list =
+        VersionList { stack: stack.name.clone(), versions: vec![VersionView::new(&info, &stack)], total: 1 };
     app.out.list(&list, &list.versions);
     Ok(Exit::Ok)
 }

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::commands::consent::Consent;
-use crate::commands::stack::delete;
+use crate::commands::stack::{Bereave, delete};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -16,6 +16,8 @@ pub struct Args {
     #[arg(value_name = "STACK")]
     workflow: String,
     #[command(flatten)]
+    bereave: Bereave,
+    #[command(flatten)]
     consent: Consent,
 }
 
@@ -25,5 +27,6 @@ pub struct Args {
 /// Those of `stack delete`.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let (stack, _) = app.stack_at(&*app.view()?, &args.workflow)?;
-    delete::run(app, &delete::Args { stack: stack.id.to_string(), consent: args.consent })
+    let (stack, bereave, consent) = (stack.id.to_string(), args.bereave, args.consent);
+    delete::run(app, &delete::Args { stack, bereave, consent })
 }
