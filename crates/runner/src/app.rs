@@ -394,11 +394,8 @@ impl App {
 /// Completes what the URL of a server leaves open with what this host knows: the user, the password, and where it is noted
 /// what was acknowledged.
 fn complete(server: &mut ServerAddress) {
-    let user = server
-        .user
-        .take()
-        .or_else(|| env::text(env::PG_USER))
-        .unwrap_or_else(|| person::actor(None).name);
+    let user =
+        server.user.take().or_else(|| env::text(env::PG_USER)).unwrap_or_else(|| person::actor(None).name);
     if server.password.is_none() {
         server.password = env::text(env::PG_PASSWORD).map(Secret::new).or_else(|| {
             let file = env::path(env::PG_PASSFILE).or_else(|| Some(env::path(env::HOME)?.join(".pgpass")))?;

@@ -101,7 +101,9 @@ impl ServerAddress {
             password = secret.map(|secret| decoded(secret, "password")).transpose()?.map(Secret::new);
         }
         let mut database = match path {
-            Some(path) if path.contains('/') => return Err("has more than a database name as its path".to_owned()),
+            Some(path) if path.contains('/') => {
+                return Err("has more than a database name as its path".to_owned());
+            }
             Some(path) => given(decoded(path, "database name")?),
             None => None,
         };
@@ -125,7 +127,10 @@ impl ServerAddress {
                 "connect_timeout" => {
                     let seconds = value.parse().ok().filter(|s| (1..=3600).contains(s));
                     connect_timeout = Duration::from_secs(seconds.ok_or_else(|| {
-                        format!("has `connect_timeout={}`, which is not between 1 and 3600 seconds", plain(&value))
+                        format!(
+                            "has `connect_timeout={}`, which is not between 1 and 3600 seconds",
+                            plain(&value)
+                        )
                     })?);
                 }
                 other => {
@@ -176,7 +181,10 @@ impl ServerAddress {
                 let fields = fields(line);
                 let [h, p, d, u, password] = fields.as_slice() else { return None };
                 let is = |field: &String, wanted: &str| field == "*" || field == wanted;
-                let fits = (is(h, &name) || (local && h == "localhost")) && is(p, &port) && is(d, database) && is(u, user);
+                let fits = (is(h, &name) || (local && h == "localhost"))
+                    && is(p, &port)
+                    && is(d, database)
+                    && is(u, user);
                 fits.then(|| Secret::new(password.clone()))
             })
         })
@@ -273,7 +281,11 @@ fn host_of(text: &str, port: u16) -> Result<Host, String> {
         },
     };
     let fits = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-._:%".contains(c));
-    if fits { Ok(Host::Network(name.to_owned(), port)) } else { Err("has a host that is no name and no address".to_owned()) }
+    if fits {
+        Ok(Host::Network(name.to_owned(), port))
+    } else {
+        Err("has a host that is no name and no address".to_owned())
+    }
 }
 
 /// Does this name stand for this host itself?
@@ -371,7 +383,9 @@ mod tests {
 
     #[test]
     fn an_url_is_taken_apart() {
-        let server = parse("deploy:p%40ss@db.example.com:5433/ops?schema=sloth&sslrootcert=/etc/ca.pem&connect_timeout=3");
+        let server = parse(
+            "deploy:p%40ss@db.example.com:5433/ops?schema=sloth&sslrootcert=/etc/ca.pem&connect_timeout=3",
+        );
         assert_eq!(server.hosts, [Host::Network("db.example.com".to_owned(), 5433)]);
         assert_eq!(server.user.as_deref(), Some("deploy"));
         assert_eq!(server.password.as_ref().map(Secret::reveal), Some("p@ss"));
@@ -389,7 +403,10 @@ mod tests {
         let server = parse("%2Frun%2Fpg/ops");
         assert_eq!(server.hosts, [Host::Socket(PathBuf::from("/run/pg"), 5432)]);
         let server = parse("[::1]:99,a.example/ops");
-        assert_eq!(server.hosts, [Host::Network("::1".to_owned(), 99), Host::Network("a.example".to_owned(), 5432)]);
+        assert_eq!(
+            server.hosts,
+            [Host::Network("::1".to_owned(), 99), Host::Network("a.example".to_owned(), 5432)]
+        );
         assert_eq!(server.to_string(), "postgres://[::1]:99,a.example/ops");
         assert_eq!(parse("u:a@b:c@h/db").password, Some(Secret::new("a@b:c")));
         assert_eq!(parse(&parse("a%2Fb@h/d%20b").to_string()["postgres://".len()..]), parse("a%2Fb@h/d%20b"));
@@ -398,7 +415,8 @@ mod tests {
     #[test]
     fn what_could_be_read_or_forged_on_the_way_is_refused() {
         for mode in ["disable", "allow", "prefer", "require", "verify-ca", "maybe"] {
-            let why = ServerAddress::parse(&format!("u:secret@db.example.com/ops?sslmode={mode}")).unwrap_err();
+            let why =
+                ServerAddress::parse(&format!("u:secret@db.example.com/ops?sslmode={mode}")).unwrap_err();
             assert!(why.contains(&format!("`sslmode={mode}`")) && !why.contains("secret"), "{why}");
         }
         assert_eq!(parse("localhost/ops?sslmode=disable").tls, Tls::Off);
@@ -430,7 +448,8 @@ mod tests {
 
     #[test]
     fn the_password_file_is_read_like_everybody_reads_it() {
-        let text = "# a comment\nother:*:*:*:no\ndb.example.com:5432:ops:deploy:p\\:a\\\\ss:w\n*:*:*:*:last\n";
+        let text =
+            "# a comment\nother:*:*:*:no\ndb.example.com:5432:ops:deploy:p\\:a\\\\ss:w\n*:*:*:*:last\n";
         let of = |url: &str, user: &str| parse(url).password_in(text, user).map(|s| s.reveal().to_owned());
         assert_eq!(of("db.example.com/ops", "deploy").as_deref(), Some("p:a\\ss:w"));
         assert_eq!(of("db.example.com/ops", "somebody").as_deref(), Some("last"));

@@ -15,8 +15,8 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, FileSystem};
 use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
-use crate::sql::{Connection, Row, params};
 use crate::shared::{Engine, Shared};
+use crate::sql::{Connection, Row, params};
 use crate::{blobs, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
@@ -641,7 +641,8 @@ fn facts_of_file(shared: &Shared, conn: &rusqlite::Connection) -> Outcome<Facts>
 }
 
 fn facts_on_server(conn: Connection<'_>) -> Outcome<Facts> {
-    let schema: String = conn.query_row("SELECT value FROM meta WHERE key = 'schema'", [], |row| row.get(0))?;
+    let schema: String =
+        conn.query_row("SELECT value FROM meta WHERE key = 'schema'", [], |row| row.get(0))?;
     let bytes = "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND c.relkind = 'r'";

@@ -15,8 +15,8 @@ use crate::events;
 use crate::failure::{Failure, Outcome};
 use crate::process;
 use crate::session::Session;
-use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::shared::Shared;
+use crate::sql::{Connection, OptionalExtension as _, params};
 
 /// So many attempts of each hook are kept.
 const KEPT: i64 = 1000;

@@ -19,8 +19,8 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::stack_row;
-use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::shared::Shared;
+use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::{events, hooks, mark, operations, process};
 
 /// The first in the queue looks so often.

@@ -31,10 +31,6 @@ mod restore;
 mod retention;
 mod runs;
 mod schema;
-#[cfg(feature = "postgres")]
-mod server;
-#[cfg(not(feature = "postgres"))]
-#[path = "server/absent.rs"]
 mod server;
 mod session;
 mod shared;

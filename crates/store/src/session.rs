@@ -13,8 +13,8 @@ use sloth_core::store::{
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
-use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::shared::{Lent, Reader, Shared};
+use crate::sql::{Connection, OptionalExtension as _, params};
 use crate::{mark, operations, retention, versions};
 
 /// What the store itself knows about a stack.
@@ -157,7 +157,12 @@ pub fn digest_of(bytes: &[u8]) -> Outcome<Digest> {
 impl<'s> Session<'s> {
     /// A consistent picture of now.
     pub fn view(shared: &'s Shared) -> Outcome<Self> {
-        Ok(Self { shared, link: Link::Read(Some(shared.viewer()?)), writing: None, known: RefCell::default() })
+        Ok(Self {
+            shared,
+            link: Link::Read(Some(shared.viewer()?)),
+            writing: None,
+            known: RefCell::default(),
+        })
     }
 
     /// Begins a change.

@@ -25,9 +25,9 @@ use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, failed};
-use crate::sql::params;
 use crate::server::Pool;
 use crate::shared::Shared;
+use crate::sql::params;
 use frame::{Tag, push};
 use steps::{Head, Steps};
 
@@ -246,7 +246,10 @@ fn all_files(dir: &Path) -> Outcome<Vec<Left>> {
 
 fn all_rows(pool: &Pool, of: rows::Of<'_>) -> Outcome<Vec<Left>> {
     let found = rows::read(pool, of)?;
-    Ok(found.iter().map(|(run, _, bytes)| Left::read(None, format!("the journal of run `{run}`"), bytes)).collect())
+    Ok(found
+        .iter()
+        .map(|(run, _, bytes)| Left::read(None, format!("the journal of run `{run}`"), bytes))
+        .collect())
 }
 
 fn load(path: &Path) -> Outcome<Left> {
@@ -336,7 +339,9 @@ impl RunLog {
                     return Err(failed("could not write", path)(error));
                 }
             }
-            Place::Rows { pool, run, stack } => rows::append(pool, run, stack, self.length, &self.buffer, wait)?,
+            Place::Rows { pool, run, stack } => {
+                rows::append(pool, run, stack, self.length, &self.buffer, wait)?;
+            }
         }
         self.length += self.buffer.len() as u64;
         Ok(())
@@ -459,9 +464,9 @@ impl Shared {
             log.steps.ended(seq, event);
             Ok(())
         };
-        let known = self.logs.with(run, None, |log| {
-            if log.steps.knows(seq) { end(log).map(|()| true) } else { Ok(false) }
-        })?;
+        let known = self
+            .logs
+            .with(run, None, |log| if log.steps.knows(seq) { end(log).map(|()| true) } else { Ok(false) })?;
         if known == Some(true) {
             return Ok(());
         }

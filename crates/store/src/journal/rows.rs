@@ -24,9 +24,10 @@ pub fn read(pool: &Pool, of: Of<'_>) -> Outcome<Vec<(RunId, StackId, Vec<u8>)>> 
             "SELECT run, stack_id, data FROM journal_records WHERE stack_id = ?1 ORDER BY run, pos",
             Some(stack.as_str()),
         ),
-        Of::Run(run) => {
-            ("SELECT run, stack_id, data FROM journal_records WHERE run = ?1 ORDER BY run, pos", Some(run.as_str()))
-        }
+        Of::Run(run) => (
+            "SELECT run, stack_id, data FROM journal_records WHERE run = ?1 ORDER BY run, pos",
+            Some(run.as_str()),
+        ),
     };
     let (link, found) = pool.with(|link| {
         let mut ask = Connection::Server(link).prepare_cached(sql)?;
@@ -40,7 +41,9 @@ pub fn read(pool: &Pool, of: Of<'_>) -> Outcome<Vec<(RunId, StackId, Vec<u8>)>> 
             let data: Vec<u8> = row.get(2)?;
             match out.last_mut() {
                 Some((last, _, bytes)) if last.as_str() == run => bytes.extend(data),
-                _ => out.push((RunId::from_stored(run), StackId::from_stored(row.get::<_, String>(1)?), data)),
+                _ => {
+                    out.push((RunId::from_stored(run), StackId::from_stored(row.get::<_, String>(1)?), data));
+                }
             }
         }
         Ok(out)
@@ -73,7 +76,8 @@ pub fn append(pool: &Pool, run: &RunId, stack: &StackId, at: u64, data: &[u8], w
 pub fn cut(pool: &Pool, run: &RunId, from: u64) -> Outcome<()> {
     let (link, _) = pool.with(|link| {
         link.commits_with(Wait::Fast)?;
-        let mut cut = Connection::Server(link).prepare_cached("DELETE FROM journal_records WHERE run = ?1 AND pos >= ?2")?;
+        let mut cut = Connection::Server(link)
+            .prepare_cached("DELETE FROM journal_records WHERE run = ?1 AND pos >= ?2")?;
         Ok(cut.execute(params![run.as_str(), from])?)
     })?;
     pool.keep(link);

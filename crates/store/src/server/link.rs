@@ -214,7 +214,9 @@ impl Statement<'_> {
         if bound == wanted {
             Ok(binding.0)
         } else {
-            Err(Error::Server(Box::new(Refusal::ours(format!("{bound} parameters for a statement with {wanted}")))))
+            Err(Error::Server(Box::new(Refusal::ours(format!(
+                "{bound} parameters for a statement with {wanted}"
+            )))))
         }
     }
 
@@ -342,7 +344,9 @@ impl postgres::types::ToSql for Wire<'_> {
             Value::Int(number) if *ty == Type::INT8 => number.to_sql(ty, out),
             Value::Text(text) if *ty == Type::TEXT => escaped(text).to_sql(ty, out),
             Value::Bytes(bytes) if *ty == Type::BYTEA => bytes.to_sql(ty, out),
-            other => Err(format!("{other:?} was given where the statement has a parameter of type {ty}").into()),
+            other => {
+                Err(format!("{other:?} was given where the statement has a parameter of type {ty}").into())
+            }
         }
     }
     fn accepts(_: &Type) -> bool {
@@ -385,12 +389,16 @@ mod tests {
 
     #[test]
     fn parameters_are_written_as_the_server_wants_them() {
-        assert_eq!(with_dollars("SELECT ?1, ?12 WHERE a = '?' AND b = ?1"), "SELECT $1, $12 WHERE a = '?' AND b = $1");
+        assert_eq!(
+            with_dollars("SELECT ?1, ?12 WHERE a = '?' AND b = ?1"),
+            "SELECT $1, $12 WHERE a = '?' AND b = $1"
+        );
     }
 
     #[test]
     fn zero_bytes_survive() {
-        for text in ["", "plain", "\0", "a\0b", "\u{FDD0}", "\u{FDD0}0", "\0\u{FDD0}\0", "\u{FDD0}\u{FDD0}1"] {
+        for text in ["", "plain", "\0", "a\0b", "\u{FDD0}", "\u{FDD0}0", "\0\u{FDD0}\0", "\u{FDD0}\u{FDD0}1"]
+        {
             let kept = escaped(text);
             assert!(!kept.contains('\0'));
             assert_eq!(unescaped(&kept), text, "{text:?}");

@@ -64,10 +64,8 @@ fn session(schema: &str) -> String {
 }
 
 /// Settings a server has to have, and why.
-const REQUIRED: [(&str, &str); 2] = [
-    ("fsync", "a power cut would damage everything"),
-    ("full_page_writes", "a power cut could tear pages"),
-];
+const REQUIRED: [(&str, &str); 2] =
+    [("fsync", "a power cut would damage everything"), ("full_page_writes", "a power cut could tear pages")];
 
 impl Pool {
     /// Prepares to connect; nothing is asked yet.
@@ -156,11 +154,14 @@ impl Pool {
             (_, Some("57P03")) => Failure::Sql(Error::Server(Box::new(refusal))),
             (Meaning::Busy, _) => StoreError::Busy { location: self.location.clone(), why: text }.into(),
             (Meaning::Forbidden, _) | (_, Some("3D000")) => self.refused(text),
-            _ if text.contains("password missing") => {
-                self.refused("the server asks for a password; put it into `PGPASSWORD`, a password file or the URL")
+            _ if text.contains("password missing") => self.refused(
+                "the server asks for a password; put it into `PGPASSWORD`, a password file or the URL",
+            ),
+            _ => StoreError::Io {
+                location: self.location.clone(),
+                why: format!("the server cannot be reached: {text}"),
             }
-            _ => StoreError::Io { location: self.location.clone(), why: format!("the server cannot be reached: {text}") }
-                .into(),
+            .into(),
         }
     }
 
@@ -198,7 +199,9 @@ impl Pool {
             }
         }
         if field(6) != "UTF8" {
-            return Err(self.refused(format!("the database has the encoding {}, and UTF8 is needed", field(6))));
+            return Err(
+                self.refused(format!("the database has the encoding {}, and UTF8 is needed", field(6)))
+            );
         }
         // A user may have switched it off for everything; what we acknowledge is on the disk.
         let durable = match field(5).as_str() {
@@ -316,7 +319,8 @@ impl Pool {
             Some(Some(true)) => Ok(()),
             Some(Some(false)) => Err(StoreError::Io {
                 location: self.location.clone(),
-                why: "the connection to the server was lost before the change was kept; nothing of it was".to_owned(),
+                why: "the connection to the server was lost before the change was kept; nothing of it was"
+                    .to_owned(),
             }
             .into()),
             Some(None) | None => Err(StoreError::Unclear { location: self.location.clone() }.into()),

@@ -57,7 +57,6 @@ impl Refusal {
     }
 }
 
-#[cfg(feature = "postgres")]
 impl Refusal {
     /// From the driver's words. Details are left out: they repeat what was stored.
     pub fn of(error: &postgres::Error) -> Self {
@@ -68,7 +67,11 @@ impl Refusal {
                 || code.starts_with("08")
                 || said.severity() == "FATAL"
                 || said.severity() == "PANIC";
-            return Self { code: Some(code.to_owned()), lost, text: format!("the server says: {}", said.message()) };
+            return Self {
+                code: Some(code.to_owned()),
+                lost,
+                text: format!("the server says: {}", said.message()),
+            };
         }
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(error);

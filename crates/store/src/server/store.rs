@@ -24,7 +24,7 @@ use crate::{check, sql};
 /// The right to write, in a transaction that has begun; it ends as if it had not been when this is dropped.
 pub struct Lent<'s> {
     pool: &'s Pool,
-    link: Option<Link>,
+    link: Option<Box<Link>>,
     /// The server's number for it.
     xid: Option<String>,
 }
@@ -33,7 +33,7 @@ impl<'s> Lent<'s> {
     /// Waits for everybody else who writes.
     pub fn begin(pool: &'s Pool, wait: Wait) -> Outcome<Self> {
         let (link, xid) = pool.begin(wait)?;
-        Ok(Self { pool, link: Some(link), xid })
+        Ok(Self { pool, link: Some(Box::new(link)), xid })
     }
     pub fn conn(&self) -> Outcome<sql::Connection<'_>> {
         match &self.link {
@@ -53,7 +53,7 @@ impl<'s> Lent<'s> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
-            self.pool.keep(link);
+            self.pool.keep(*link);
         }
     }
 }

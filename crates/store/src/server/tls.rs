@@ -12,7 +12,8 @@ use crate::address::ServerAddress;
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = found.map_err(|error| format!("could not read certificates from `{}`: {error}", path.display()))?;
+    let found =
+        found.map_err(|error| format!("could not read certificates from `{}`: {error}", path.display()))?;
     if found.is_empty() {
         return Err(format!("`{}` holds no certificate in PEM form", path.display()));
     }
@@ -25,17 +26,19 @@ pub fn connector(address: &ServerAddress) -> Result<MakeRustlsConnect, String> {
     match &address.root_certificates {
         Some(path) => {
             for certificate in certificates(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| format!("`{}` holds a certificate that cannot be used: {error}", path.display()))?;
+                roots.add(certificate).map_err(|error| {
+                    format!("`{}` holds a certificate that cannot be used: {error}", path.display())
+                })?;
             }
         }
         None => {
             let system = rustls_native_certs::load_native_certs();
             let (added, _) = roots.add_parsable_certificates(system.certs);
             if added == 0 {
-                return Err("this system trusts no certificates; name the server's authority with `sslrootcert=FILE`"
-                    .to_owned());
+                return Err(
+                    "this system trusts no certificates; name the server's authority with `sslrootcert=FILE`"
+                        .to_owned(),
+                );
             }
         }
     }
@@ -50,9 +53,9 @@ pub fn connector(address: &ServerAddress) -> Result<MakeRustlsConnect, String> {
             let chain = certificates(certificate)?;
             let secret = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| format!("could not read a key from `{}`: {error}", key.display()))?;
-            config
-                .with_client_auth_cert(chain, secret)
-                .map_err(|error| format!("`{}` does not fit `{}`: {error}", key.display(), certificate.display()))?
+            config.with_client_auth_cert(chain, secret).map_err(|error| {
+                format!("`{}` does not fit `{}`: {error}", key.display(), certificate.display())
+            })?
         }
     };
     Ok(MakeRustlsConnect::new(config))
