@@ -340,14 +340,15 @@ fn apply(
     let before = txn.value_get(scope, key).map_err(failed)?;
     // A counter that is counted up goes when it was going to.
     let keeps = before.as_ref().and_then(|b| b.expires_at);
+    let end = |ttl| Ok::<_, CallError>(seconds(ttl)?.map(|ttl| ctx.clock.now().plus(ttl)));
     let (value, expires_at) = match change {
-        ValueChange::Set(value, ttl) => (value, seconds(ttl)?.map(|ttl| ctx.clock.now().plus(ttl))),
+        ValueChange::Set(value, ttl) => (value, end(ttl)?),
         ValueChange::Increment(by) => (increment(key, before.as_ref().map(|b| &b.value), by)?, keeps),
         ValueChange::Swap(expected, value, ttl) => {
             if before.as_ref().map(|b| &b.value) != expected.as_ref() {
                 return Ok(None);
             }
-            (value, seconds(ttl)?.map_or(keeps, |ttl| Some(ctx.clock.now().plus(ttl))))
+            (value, end(ttl)?.or(keeps))
         }
         ValueChange::Delete => {
             txn.value_remove(scope, key).map_err(failed)?;

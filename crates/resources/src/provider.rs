@@ -24,7 +24,7 @@ pub trait Provider: Send + Sync {
     fn narrows(&self) -> bool;
     /// See [`Resource::path`].
     fn path<'a>(&self, id: &'a str) -> Option<&'a str>;
-    /// See [`Resource::declare_all`].
+    /// See [`Resource::declare`].
     ///
     /// # Errors
     /// The arguments make no sense together, or a source cannot be read.
@@ -135,7 +135,7 @@ impl<R: Resource> Provider for Erased<R> {
         args: &Args,
         sources: &dyn Sources,
     ) -> Result<Vec<Declared>, ArgError> {
-        let wishes = self.0.declare_all(operation, args, sources)?;
+        let wishes = self.0.declare(operation, args, sources)?;
         let declared =
             |wish: Wish<R::Spec>| Declared { id: wish.id, spec: to_value(&wish.spec), blobs: wish.blobs };
         Ok(wishes.into_iter().map(declared).collect())

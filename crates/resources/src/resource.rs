@@ -99,7 +99,7 @@ pub trait Resource: Send + Sync + 'static {
     fn kind(&self) -> &'static Kind;
     /// Operations that wish for this type, by name.
     fn operations(&self) -> &'static [Operation];
-    /// Turns arguments into a wish.
+    /// Turns arguments into a wish, or into several that are brought about together where an operation takes a list.
     ///
     /// # Errors
     /// The arguments make no sense together, or a source cannot be read.
@@ -108,20 +108,7 @@ pub trait Resource: Send + Sync + 'static {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Wish<Self::Spec>, ArgError>;
-
-    /// Turns arguments into wishes that are brought about together, for operations that take a list.
-    ///
-    /// # Errors
-    /// As [`Resource::declare`].
-    fn declare_all(
-        &self,
-        operation: &Operation,
-        args: &Args,
-        sources: &dyn Sources,
-    ) -> Result<Vec<Wish<Self::Spec>>, ArgError> {
-        Ok(vec![self.declare(operation, args, sources)?])
-    }
+    ) -> Result<Vec<Wish<Self::Spec>>, ArgError>;
 
     /// Reads the live resource; `None` means that it is not there. Changes nothing.
     ///

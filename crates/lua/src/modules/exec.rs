@@ -78,7 +78,7 @@ fn guarded_operation(shared: &Shared) -> Option<(Rc<Signature>, String)> {
     Some((Rc::new(Signature::new(*operation)), (*command).to_owned()))
 }
 
-fn run(
+pub(super) fn run(
     lua: &Lua,
     shared: &Rc<Shared>,
     args: MultiValue,
@@ -504,6 +504,35 @@ pub(super) fn shell(
                 CommandOutcome::WouldRun => None,
             };
             then(lua, shared, output)
+        },
+    )))
+}
+
+/// Runs a command that only reads, on the host an option names, also while planning.
+pub(super) fn ask(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    function: &'static str,
+    command: Command,
+    options: Option<&Table>,
+    then: impl FnOnce(&Lua, CommandOutput) -> Native + Send + 'static,
+) -> Native {
+    let scope: Arc<dyn Scope> = shared.scope(function)?;
+    let mut host = shared.cx().host.borrow().clone();
+    if let Some(options) = options {
+        for key in ["delegate_to", "host"] {
+            if let Some(named) = options.raw_get::<Option<String>>(key)? {
+                host = Some(HostName::new(named));
+            }
+        }
+    }
+    let command = Command { read_only: true, timeout: shared.guard.borrow().left(), ..command };
+    let call = CommandCall { host, command, span: shared.here(lua) };
+    Ok(Answer::Job(Job::new(
+        move || scope.command(call),
+        move |lua, _, outcome| match outcome? {
+            CommandOutcome::Ran(output) => then(lua, output),
+            CommandOutcome::WouldRun => then(lua, CommandOutput::default()),
         },
     )))
 }

@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod os;
 pub(crate) mod stack;
 pub(crate) mod state;
+pub(crate) mod systemd;
 
 use std::rc::Rc;
 
@@ -117,6 +118,7 @@ const MODULES: &[(&str, Fill)] = &[
     ("stack", stack::stack),
     ("state", state::fill),
     ("strings", data::strings),
+    ("systemd", systemd::fill),
     ("template", data::template),
     ("time", os::time),
     ("workflow", global::workflow),

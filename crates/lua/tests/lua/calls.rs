@@ -274,3 +274,34 @@ fn what_needs_a_task_says_so_at_load_time() {
     insta::assert_snapshot!(error.render(false));
     let _ = run("task('t', { run = 'echo x' })").all_good();
 }
+
+#[test]
+fn units_are_restarted_and_asked_about() {
+    let ran = body(
+        r#"
+systemd.restart("nginx")
+systemd.reload({ name = "nginx", timeout = "5s" })
+systemd.daemon_reload()
+local active, word = systemd.is_active("nginx")
+print(active, word)
+print(systemd.is_enabled{ name = "nginx", delegate_to = "web1" })
+print(systemd.status("nginx").active)
+print(pcall(systemd.restart))
+print(pcall(systemd.restart, "a b"))
+"#,
+    );
+    ran.all_good();
+    insta::assert_snapshot!(ran.said().join("\n"), @r"
+    $ systemctl restart -- nginx
+    $ systemctl reload -- nginx
+    $ systemctl daemon-reload
+    $ systemctl is-active -- nginx (reads)
+    print: true	
+    web1 $ systemctl is-enabled -- nginx (reads)
+    print: true	
+    $ systemctl show --property=Id,Description,LoadState,ActiveState,SubState,UnitFileState,MainPID,Result -- nginx (reads)
+    print: false
+    print: false	test.sloth:10: `systemd.restart` needs the name of a unit
+    print: false	test.sloth:11: no unit can be called `a b`
+    ");
+}

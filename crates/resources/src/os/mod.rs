@@ -2,8 +2,9 @@
 //!
 //! Resource types are written against these two ports and nothing else, so that the same code runs on the real system
 //! ([`real`]), in memory ([`memory`]), below a directory ([`rooted`]), and as a rehearsal that reads the real system and
-//! keeps its effects to itself ([`overlay`]). [`traced`] and [`faulty`] stand in front of any of them.
+//! keeps its effects to itself ([`overlay`]). [`traced`] and [`faulty`] stand in front of any of them, by way of [`around`].
 
+pub mod around;
 mod cache;
 pub mod command;
 pub mod faulty;

@@ -183,7 +183,7 @@ impl Resource for Block {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<BlockSpec>, ArgError> {
+    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Vec<Wish<BlockSpec>>, ArgError> {
         let path = edit::path(args, "marker")?;
         let given = (args.text("marker_begin"), args.text("marker_end"));
         let (begin, end) = match (args.text("marker"), given) {
@@ -217,7 +217,6 @@ impl Resource for Block {
         if block.split('\n').any(|line| line == begin || line == end) {
             return Err(ArgError::about("block", "`block` has a marker in it"));
         }
-        let position = Position::from_args(args)?;
         let id = format!("{path}#{begin}");
         let spec = BlockSpec {
             path,
@@ -225,13 +224,12 @@ impl Resource for Block {
             begin,
             end,
             present,
-            position: (position != Position { first: position.first, ..Position::default() })
-                .then_some(position),
+            position: Position::from_args(args)?,
             create: args.flag("create"),
             backup: args.flag("backup"),
             validate: args.text("validate").map(str::to_owned),
         };
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

@@ -159,7 +159,12 @@ impl Resource for Custom {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<CustomSpec>, ArgError> {
+    fn declare(
+        &self,
+        _: &Operation,
+        args: &Args,
+        _: &dyn Sources,
+    ) -> Result<Vec<Wish<CustomSpec>>, ArgError> {
         let text = |name: &str| args.text(name).map(str::to_owned);
         let id = text("name").ok_or_else(|| ArgError::about("name", "`name` is missing"))?;
         let given = ["probe", "apply", "delete"].map(|p| args.has(p) && text(p).is_none());
@@ -176,7 +181,7 @@ impl Resource for Custom {
             setting: (setting != Setting::default()).then_some(setting),
         };
         let spec = CustomSpec { commands, expect: args.value("expect").cloned(), present: true };
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

@@ -1,4 +1,4 @@
-//! Changing a part of a text file: what `line`, `block`, `replacement` and `key` share.
+//! Changing a part of a text file: what `line`, `block` and `replacement` share.
 //!
 //! A file is a list of lines and whether the last one ends in a newline. Both the line ending and that last newline stay
 //! as they were, so that taking out what was put in gives back the same bytes.
@@ -63,7 +63,8 @@ pub struct Position {
 }
 
 impl Position {
-    pub(super) fn from_args(args: &Args) -> Result<Self, ArgError> {
+    /// `None` when nothing is said about it.
+    pub(super) fn from_args(args: &Args) -> Result<Option<Self>, ArgError> {
         let expression = |param: &str, words: &[&str]| -> Result<Option<String>, ArgError> {
             let Some(text) = args.text(param) else { return Ok(None) };
             if !words.contains(&text) {
@@ -71,12 +72,11 @@ impl Position {
             }
             Ok(Some(text.to_owned()))
         };
-        Ok(Self {
-            insert_after: expression("insert_after", &["BOF", "EOF"])?,
-            insert_before: expression("insert_before", &["BOF"])?,
-            first: args.flag("first_match"),
-            at: None,
-        })
+        let insert_after = expression("insert_after", &["BOF", "EOF"])?;
+        let insert_before = expression("insert_before", &["BOF"])?;
+        let first = args.flag("first_match");
+        let said = insert_after.is_some() || insert_before.is_some();
+        Ok(said.then_some(Self { insert_after, insert_before, first, at: None }))
     }
 }
 

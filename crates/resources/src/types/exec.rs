@@ -210,7 +210,7 @@ impl Resource for Exec {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<ExecSpec>, ArgError> {
+    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Vec<Wish<ExecSpec>>, ArgError> {
         let text = |name: &str| args.text(name).map(str::to_owned);
         let list = args.value("argv").and_then(Value::as_array);
         let argv: Vec<String> = list
@@ -237,7 +237,7 @@ impl Resource for Exec {
             return Err(ArgError { param: None, message: "the command has no guard".to_owned(), hint: None }
                 .hint("give `creates`, `removes`, `unless` or `onlyif`"));
         }
-        Ok(Wish { id: text("name").unwrap_or(command), spec, blobs: Vec::new() })
+        Ok(vec![Wish { id: text("name").unwrap_or(command), spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

@@ -182,7 +182,12 @@ impl Resource for Group {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, op: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<GroupSpec>, ArgError> {
+    fn declare(
+        &self,
+        op: &Operation,
+        args: &Args,
+        _: &dyn Sources,
+    ) -> Result<Vec<Wish<GroupSpec>>, ArgError> {
         let id = args::account(args, "name")?;
         let present = !op.name.ends_with("delete") && args.text("state") != Some("absent");
         let members = args::names(args, "members")?;
@@ -200,7 +205,7 @@ impl Resource for Group {
                 "a group that is to be absent has no members and no number",
             ));
         }
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

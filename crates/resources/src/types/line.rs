@@ -282,7 +282,7 @@ impl Resource for Line {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<LineSpec>, ArgError> {
+    fn declare(&self, _: &Operation, args: &Args, _: &dyn Sources) -> Result<Vec<Wish<LineSpec>>, ArgError> {
         let path = edit::path(args, "line")?;
         let regexp = match (args.text("regexp"), args.text("search")) {
             (Some(_), Some(_)) => {
@@ -302,8 +302,7 @@ impl Resource for Line {
             return Err(ArgError::about("line", "`line` has more than one line")
                 .hint("use `file.blockinfile` for several lines"));
         }
-        let position = Position { first: false, ..Position::from_args(args)? };
-        let first = args.flag("first_match");
+        let position = Position::from_args(args)?;
         match &expression {
             Some(expression) if backrefs => {
                 edit::Template::parse(&line, expression).map_err(|why| ArgError::about("line", why))?;
@@ -315,11 +314,11 @@ impl Resource for Line {
         }
         let spec = LineSpec {
             present,
-            position: (position != Position::default()).then_some(Position { first, ..position }),
+            position,
             more: Vec::new(),
             instead_of: None,
             backrefs,
-            first,
+            first: args.flag("first_match"),
             create: args.flag("create"),
             backup: args.flag("backup"),
             validate: args.text("validate").map(str::to_owned),
@@ -328,7 +327,7 @@ impl Resource for Line {
             regexp,
         };
         let id = id(&spec.path, &spec.line, spec.regexp.as_deref(), backrefs);
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

@@ -13,6 +13,7 @@ pub mod group;
 pub mod line;
 pub mod package;
 pub mod replacement;
+pub mod service;
 pub mod user;
 
 pub use edit::Position;
@@ -37,6 +38,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(line::Line),
         &Erased(package::Package),
         &Erased(replacement::Replacement),
+        &Erased(service::Service),
         &Erased(user::User),
     ];
     ALL

@@ -300,7 +300,7 @@ impl Resource for Replacement {
         _: &Operation,
         args: &Args,
         _: &dyn Sources,
-    ) -> Result<Wish<ReplacementSpec>, ArgError> {
+    ) -> Result<Vec<Wish<ReplacementSpec>>, ArgError> {
         let path = edit::path(args, "replacement")?;
         let text = |param: &str| args.text(param).map(str::to_owned);
         let regexp = text("regexp").unwrap_or_default();
@@ -327,7 +327,7 @@ impl Resource for Replacement {
         let (backup, validate) = (args.flag("backup"), text("validate"));
         let rule = Rule { regexp, replacement, after, before };
         let spec = ReplacementSpec { path, rule, back: None, backup, validate };
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

@@ -673,12 +673,12 @@ impl Resource for User {
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
-    fn declare(&self, op: &Operation, args: &Args, _: &dyn Sources) -> Result<Wish<UserSpec>, ArgError> {
+    fn declare(&self, op: &Operation, args: &Args, _: &dyn Sources) -> Result<Vec<Wish<UserSpec>>, ArgError> {
         let id = args::account(args, "name")?;
         let present = op.name != "delete" && args.text("state") != Some("absent");
         if !present {
             let spec = UserSpec { present, remove_home: args.flag("remove_home"), ..UserSpec::default() };
-            return Ok(Wish { id, spec, blobs: Vec::new() });
+            return Ok(vec![Wish { id, spec, blobs: Vec::new() }]);
         }
         let plain = |param: &str| -> Result<Option<String>, ArgError> {
             match args.text(param) {
@@ -730,7 +730,7 @@ impl Resource for User {
             create_home,
             ..UserSpec::default()
         };
-        Ok(Wish { id, spec, blobs: Vec::new() })
+        Ok(vec![Wish { id, spec, blobs: Vec::new() }])
     }
     fn observe(
         &self,

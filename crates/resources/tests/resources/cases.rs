@@ -20,6 +20,8 @@ use sloth_resources::os::{Expect, Put, Rights, Touch, Want};
 use sloth_testkit::resource_laws::{self, Broken, Case};
 
 use crate::fake_apt::{FakeApt, Offer};
+use crate::fake_systemd::FakeSystemd;
+use crate::front::Front;
 use crate::support::{Files, declare, machine};
 
 /// A fact on the machine, before or after.
@@ -59,6 +61,9 @@ struct Expectation {
     /// The id that is declared.
     #[serde(default)]
     id: Option<String>,
+    /// A rehearsal cannot know that it fails.
+    #[serde(default)]
+    unforeseen: bool,
     #[serde(default)]
     after: Vec<Fact>,
 }
@@ -193,9 +198,12 @@ fn stage(system: System, script: &Script) -> Prepared {
         }
     };
     prepare(&*os, &script.start);
-    let os = match script.archive.is_empty() {
-        true => os,
-        false => Arc::new(FakeApt::new(os, script.archive.clone())),
+    let os: Arc<dyn Touch> = if !script.archive.is_empty() {
+        Arc::new(Front { inner: os, programs: FakeApt { archive: script.archive.clone() } })
+    } else if script.call.starts_with("systemd.") {
+        Arc::new(Front { inner: os, programs: FakeSystemd })
+    } else {
+        os
     };
     Prepared { os, dir }
 }
@@ -261,7 +269,8 @@ fn run(name: &str, script: &Script, system: System) {
         check(&name, &*prepared.os, &script.expect.after);
         let fresh = stage(system, script);
         let rehearsal = machine(Arc::clone(&fresh.os)).rehearse();
-        if kind != "exec" && kind != "custom" && !message.contains("there is no") {
+        if kind != "exec" && kind != "custom" && !message.contains("there is no") && !script.expect.unforeseen
+        {
             let predicted = resource_laws::bring_about(&*rehearsal, &case);
             assert!(predicted.is_err(), "{name}: the rehearsal did not predict the failure");
         }

@@ -1,14 +1,13 @@
-//! A stand-in for apt and dpkg in front of any system: the same commands, the same file, an archive of its own.
+//! A stand-in for apt and dpkg: the same commands, the same file, an archive of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use sloth_core::command::{Command, CommandOutput};
-use sloth_core::machine::Watch;
 use sloth_resources::facts::dpkg;
-use sloth_resources::os::{Accounts, Cache, Entry, Expect, Look, Meta, OsError, Put, Rights, Touch, Want};
+use sloth_resources::os::{Expect, Put, Rights, Touch};
+
+use crate::front::{Programs, exit};
 
 /// What the archive has of one package.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,10 +25,9 @@ pub struct Offer {
     breaks: bool,
 }
 
-/// A system with apt.
+/// apt and dpkg.
 pub struct FakeApt {
-    inner: Arc<dyn Touch>,
-    archive: Vec<Offer>,
+    pub archive: Vec<Offer>,
 }
 
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -43,16 +41,9 @@ struct Row {
 
 type Rows = BTreeMap<String, Row>;
 
-fn exit(exit_code: i32, stdout: String, stderr: &str) -> CommandOutput {
-    CommandOutput { exit_code, stdout, stderr: stderr.to_owned(), timed_out: false }
-}
-
 impl FakeApt {
-    pub fn new(inner: Arc<dyn Touch>, archive: Vec<Offer>) -> Self {
-        Self { inner, archive }
-    }
-    fn rows(&self) -> Rows {
-        let text = self.inner.read(STATUS, u64::MAX, true).unwrap().unwrap_or_default();
+    fn rows(os: &dyn Touch) -> Rows {
+        let text = os.read(STATUS, u64::MAX, true).unwrap().unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         let mut rows = Rows::new();
         for paragraph in text.split("\n\n").filter(|p| !p.trim().is_empty()) {
@@ -68,7 +59,7 @@ impl FakeApt {
         }
         rows
     }
-    fn save(&self, rows: &Rows) {
+    fn save(os: &dyn Touch, rows: &Rows) {
         let text: String = rows
             .iter()
             .map(|(name, row)| {
@@ -79,7 +70,7 @@ impl FakeApt {
             })
             .collect();
         let put = Put { expect: Expect::Whatever, ..Put::new(text.as_bytes(), Rights::default()) };
-        self.inner.put(STATUS, &put).unwrap();
+        os.put(STATUS, &put).unwrap();
     }
     fn offer(&self, name: &str) -> Option<&Offer> {
         self.archive.iter().find(|o| o.name == name)
@@ -161,12 +152,14 @@ impl FakeApt {
             }
         }
     }
-    /// Runs one of the commands; `None` when it is another one.
-    fn answer(&self, command: &Command) -> Option<CommandOutput> {
+}
+
+impl Programs for FakeApt {
+    fn answer(&self, os: &dyn Touch, command: &Command) -> Option<CommandOutput> {
         let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
         let after = argv.iter().position(|w| *w == "--").map_or(&[][..], |at| &argv[at + 1..]);
         let has = |word: &str| argv.contains(&word);
-        let mut rows = self.rows();
+        let mut rows = Self::rows(os);
         match *argv.first()? {
             "apt-get" if has("update") => Some(exit(0, String::new(), "")),
             "apt-get" => {
@@ -186,7 +179,7 @@ impl FakeApt {
                 };
                 let broken = matches!(&done, Err(why) if why.contains("Sub-process"));
                 if !simulate && (done.is_ok() || broken) {
-                    self.save(&rows);
+                    Self::save(os, &rows);
                 }
                 Some(match done {
                     Err(why) if !(simulate && broken) => exit(100, out, &why),
@@ -198,7 +191,7 @@ impl FakeApt {
                     let row = rows.get_mut(*name)?;
                     if has("hold") { "hold" } else { "install" }.clone_into(&mut row.want);
                 }
-                self.save(&rows);
+                Self::save(os, &rows);
                 Some(exit(0, String::new(), ""))
             }
             "apt-cache" => {
@@ -212,7 +205,7 @@ impl FakeApt {
                 for row in rows.values_mut().filter(|r| dpkg_interrupted(&r.status)) {
                     "installed".clone_into(&mut row.status);
                 }
-                self.save(&rows);
+                Self::save(os, &rows);
                 Some(exit(0, String::new(), ""))
             }
             _ => None,
@@ -222,58 +215,4 @@ impl FakeApt {
 
 fn dpkg_interrupted(status: &str) -> bool {
     dpkg::Package { status: status.to_owned(), ..dpkg::Package::default() }.interrupted()
-}
-
-impl Look for FakeApt {
-    fn entry(&self, path: &str, want: Want) -> Result<Option<Entry>, OsError> {
-        self.inner.entry(path, want)
-    }
-    fn read(&self, path: &str, limit: u64, follow: bool) -> Result<Option<Arc<[u8]>>, OsError> {
-        self.inner.read(path, limit, follow)
-    }
-    fn list(&self, path: &str) -> Result<Vec<OsString>, OsError> {
-        self.inner.list(path)
-    }
-    fn accounts(&self) -> &dyn Accounts {
-        self.inner.accounts()
-    }
-    fn identity(&self) -> (u32, u32) {
-        self.inner.identity()
-    }
-    fn now(&self) -> u64 {
-        self.inner.now()
-    }
-    fn cache(&self) -> &Cache {
-        self.inner.cache()
-    }
-    fn query(&self, command: &Command) -> Result<CommandOutput, OsError> {
-        self.answer(command).map_or_else(|| self.inner.query(command), Ok)
-    }
-}
-
-impl Touch for FakeApt {
-    fn put(&self, path: &str, put: &Put<'_>) -> Result<Meta, OsError> {
-        self.inner.put(path, put)
-    }
-    fn mkdir(&self, path: &str, rights: Rights) -> Result<Meta, OsError> {
-        self.inner.mkdir(path, rights)
-    }
-    fn link(&self, path: &str, target: &str, rights: Rights, expect: Expect) -> Result<Meta, OsError> {
-        self.inner.link(path, target, rights, expect)
-    }
-    fn rights(&self, path: &str, rights: Rights, expect: Expect, follow: bool) -> Result<Meta, OsError> {
-        self.inner.rights(path, rights, expect, follow)
-    }
-    fn remove(&self, path: &str, expect: Expect) -> Result<(), OsError> {
-        self.inner.remove(path, expect)
-    }
-    fn remove_tree(&self, path: &str, expect: Expect) -> Result<(), OsError> {
-        self.inner.remove_tree(path, expect)
-    }
-    fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
-        self.answer(command).map_or_else(|| self.inner.run(command, watch), Ok)
-    }
-    fn settle(&self) -> Result<(), OsError> {
-        self.inner.settle()
-    }
 }

@@ -6,6 +6,8 @@ mod ansible;
 mod cases;
 mod commands;
 mod fake_apt;
+mod fake_systemd;
+mod front;
 mod packages;
 mod random;
 mod real_types;

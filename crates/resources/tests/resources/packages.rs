@@ -11,6 +11,7 @@ use sloth_resources::os::traced::Traced;
 use sloth_resources::os::{Put, Rights, Touch};
 
 use crate::fake_apt::{FakeApt, Offer};
+use crate::front::Front;
 use crate::support::{Files, declare_all, machine};
 
 fn archive(offers: &Value) -> Vec<Offer> {
@@ -24,7 +25,10 @@ fn empty(offers: &Value) -> Arc<Traced> {
         memory.mkdir(dir, Rights::default()).unwrap();
     }
     memory.put("/var/lib/dpkg/status", &Put::new(b"", Rights::default())).unwrap();
-    Arc::new(Traced::new(Arc::new(FakeApt::new(Arc::new(memory), archive(offers)))))
+    Arc::new(Traced::new(Arc::new(Front {
+        inner: Arc::new(memory),
+        programs: FakeApt { archive: archive(offers) },
+    })))
 }
 
 fn steps(machine: &dyn Machine, call: &str, args: &Value) -> Vec<Step> {

@@ -1,5 +1,7 @@
 //! Drift findings.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sloth_core::clock::Timestamp;
 use sloth_core::diff::Diff;
@@ -151,9 +153,10 @@ impl DriftView {
     }
     /// Adds what is known of earlier looks.
     pub fn remember(&mut self, histories: &[DriftHistory]) {
+        let returns: HashMap<String, usize> =
+            histories.iter().map(|h| (h.address.to_string(), h.returns())).collect();
         for finding in &mut self.findings {
-            let of = |h: &&DriftHistory| h.address.to_string() == finding.resource_id;
-            finding.returns = histories.iter().find(of).map_or(0, DriftHistory::returns);
+            finding.returns = returns.get(&finding.resource_id).copied().unwrap_or(0);
         }
     }
     /// Is anything open?

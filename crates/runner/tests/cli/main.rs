@@ -35,6 +35,7 @@ mod test_replay_stack_state;
 mod test_replay_workflow_state;
 mod test_resume;
 mod test_run;
+mod test_services;
 mod test_stack;
 mod test_stack_deps;
 mod test_stack_drift;
@@ -53,6 +54,7 @@ mod test_terminal;
 mod test_undo;
 mod test_usage;
 mod test_version;
+mod throw_away;
 
 use sloth_testkit::env::TestEnv;
 

@@ -1,20 +1,11 @@
 //! Packages through the real apt and dpkg: below a root that lies over the system's and is thrown away, with an archive
 //! of packages made for the test.
 
-use std::process::{Command, Stdio};
-
-const PRELUDE: &str = r#"
-set -eu
-mount -t tmpfs none "$1"; cd "$1"; mkdir up work root
-mount -t overlay none -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" root
-mount --rbind /dev root/dev; mount -t proc none root/proc
-cat > root/script; exec chroot root sh -eu /script </dev/null
-"#;
+use crate::throw_away::below_another_root;
 
 /// The archive: `offer NAME VERSION NEEDS POSTINST`, `publish` after the last one.
 const ARCHIVE: &str = r#"
-export HOME=/root LC_ALL=C
-mkdir -p /archive /work.d; cd /work.d
+mkdir -p /archive
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences.d /var/lib/apt/lists
 rm -f /etc/apt/apt.conf.d/*; mkdir -p /etc/apt/sources.list.d /etc/apt/preferences.d /var/lib/apt/lists/partial
 echo 'deb [trusted=yes] file:/archive ./' > /etc/apt/sources.list
@@ -36,43 +27,7 @@ offer sloth-bad 1.0 '' '[ -e /allowed ]'
 offer sloth-slow 1.0 '' 'echo begun > /begun; while [ ! -e /go-on ]; do sleep 0.1; done'
 publish
 there() { dpkg-query -W -f '${db:Status-Abbrev}${Package} ${Version}\n' 'sloth-*' 2>/dev/null | grep '^.i' || true; }
-code() { code=0; "$@" >/dev/null 2>&1 || code=$?; echo "$1 $2 $code" | sed 's,.*/,,'; }
 "#;
-
-/// Runs a script on a system that is thrown away; `None` where that is not permitted.
-fn below_another_root(script: &str) -> Option<String> {
-    let works = |program: &str, args: &[&str]| {
-        let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    let overlay = "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w /mnt/m && \
-        mount -t overlay none -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/m";
-    if !works("apt-get", &["--version"]) || !works("unshare", &["-m", "-p", "-f", "sh", "-c", overlay]) {
-        println!(
-            "SKIPPED: no apt, or no overlay in a mount namespace here, so no real packages are installed"
-        );
-        return None;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let mut child = Command::new("unshare")
-        .args(["-m", "-p", "-f", "--kill-child", "sh", "-c", PRELUDE, "sh"])
-        .arg(dir.path())
-        .env("SLOTH", env!("CARGO_BIN_EXE_sloth-runner"))
-        .env("SLOTH_RUNNER_DB", "/work.d/state.db")
-        .env("SLOTH_RUNNER_DATA_DIR", "/work.d/data")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let whole = format!("{ARCHIVE}\n{script}");
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), whole.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    Some(stdout)
-}
 
 #[test]
 fn real_packages_are_installed_found_changed_put_right_and_removed() {
@@ -103,7 +58,7 @@ there
 "$SLOTH" stack destroy site --yes >/dev/null 2>&1
 there
 "#;
-    let Some(said) = below_another_root(script) else { return };
+    let Some(said) = below_another_root(&format!("{ARCHIVE}\n{script}")) else { return };
     assert_eq!(
         said.lines().collect::<Vec<_>>(),
         [
@@ -153,7 +108,7 @@ code "$SLOTH" plan slow.sloth --stack slow --detailed-exitcode
 code "$SLOTH" stack destroy slow --yes
 there
 "#;
-    let Some(said) = below_another_root(script) else { return };
+    let Some(said) = below_another_root(&format!("{ARCHIVE}\n{script}")) else { return };
     assert_eq!(
         said.lines().collect::<Vec<_>>(),
         [

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use sloth_testkit::env::TestEnv;
+
 use crate::{env, ran_site, root, site};
 
 #[test]
@@ -142,24 +144,30 @@ fn a_full_disk_behind_the_output_is_told() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
 }
 
+/// A run of the slow workflow, in the middle of its command.
+fn waiting_run(env: &TestEnv) -> (std::process::Child, rustix::process::Pid) {
+    let root = format!("root={}", env.work().display());
+    let child = env
+        .command()
+        .args(["run", "slow.sloth", "--var", &root])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !env.path("waiting").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    (child, pid)
+}
+
 #[test]
 fn heavy_signals_stop_a_run_and_resume_ends_it() {
     let env = env();
     env.write("slow.sloth", crate::SLOW);
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let _ = std::fs::remove_file(env.path("waiting"));
-        let root = format!("root={}", env.work().display());
-        let child = env
-            .command()
-            .args(["run", "slow.sloth", "--var", &root])
-            .stderr(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        while !env.path("waiting").exists() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let (child, pid) = waiting_run(&env);
         rustix::process::kill_process(pid, signal).unwrap();
         // Signals of one kind that are not taken yet are one signal, so the second one comes later.
         std::thread::sleep(Duration::from_millis(300));
@@ -178,19 +186,8 @@ fn heavy_signals_stop_a_run_and_resume_ends_it() {
 fn heavy_one_signal_gives_what_runs_a_grace_and_then_ends_it() {
     let env = env();
     env.write("slow.sloth", crate::SLOW);
-    let root = format!("root={}", env.work().display());
-    let child = env
-        .command()
-        .args(["run", "slow.sloth", "--var", &root])
-        .stderr(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !env.path("waiting").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let (child, pid) = waiting_run(&env);
     let asked = std::time::Instant::now();
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));

@@ -185,7 +185,7 @@ pub(super) fn declare(
     operation: &Operation,
     args: &Args,
     sources: &dyn Sources,
-) -> Result<Wish<FileSpec>, ArgError> {
+) -> Result<Vec<Wish<FileSpec>>, ArgError> {
     let id = absolute(args, "path")?;
     let name = |param: &str| args.text(param).filter(|t| !t.is_empty()).map(Arc::from);
     let mode = match args.text("mode") {
@@ -236,5 +236,5 @@ pub(super) fn declare(
     };
     let blobs: Vec<Blob> = content.map(Blob::new).into_iter().collect();
     spec.content = blobs.first().map(Blob::digest);
-    Ok(Wish { id, spec, blobs })
+    Ok(vec![Wish { id, spec, blobs }])
 }

@@ -143,7 +143,7 @@ impl Resource for File {
         operation: &Operation,
         args: &Args,
         sources: &dyn Sources,
-    ) -> Result<Wish<FileSpec>, ArgError> {
+    ) -> Result<Vec<Wish<FileSpec>>, ArgError> {
         declare::declare(operation, args, sources)
     }
     fn observe(

@@ -8,7 +8,7 @@ use sloth_core::command::Command;
 use sloth_core::machine::ApplyError;
 use sloth_core::observed::ProbeError;
 
-use super::{Deal, Forecast, Manager, PackageState};
+use super::{Deal, Forecast, Found, Manager, PackageState};
 use crate::facts::dpkg::{self, Status};
 use crate::os::{Cache, Look, Want};
 use crate::types::exec::said;
@@ -88,9 +88,9 @@ impl Manager for Apt {
     fn compare(&self, a: &str, b: &str) -> Ordering {
         dpkg::compare(a, b)
     }
-    fn find(&self, os: &dyn Look, id: &str, newest: bool) -> Result<Option<PackageState>, ProbeError> {
+    fn find(&self, os: &dyn Look, id: &str, newest: bool) -> Result<Found, ProbeError> {
         let Some(status) = Self::status(os)? else { return Ok(None) };
-        let Some(found) = status.find(id).filter(|p| p.installed()) else { return Ok(None) };
+        let Some(found) = status.find(id).filter(|p| p.installed()) else { return Ok(Some(None)) };
         let newest = match newest {
             false => None,
             true => {
@@ -101,7 +101,7 @@ impl Manager for Apt {
                 dpkg::candidates(&output.stdout).remove(id)
             }
         };
-        Ok(Some(PackageState { version: found.version.clone(), hold: found.hold, newest }))
+        Ok(Some(Some(PackageState { version: found.version.clone(), hold: found.hold, newest })))
     }
     fn mend(&self, os: &dyn Look) -> Result<Option<Command>, ProbeError> {
         let interrupted = Self::status(os)?.is_some_and(|status| status.interrupted());

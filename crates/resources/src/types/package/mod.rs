@@ -75,8 +75,8 @@ trait Manager: Sync {
     fn is_name(&self, id: &str) -> bool;
     /// Which of two versions is newer?
     fn compare(&self, a: &str, b: &str) -> Ordering;
-    /// What is there; `newest` asks for the newest version on offer, too.
-    fn find(&self, os: &dyn Look, id: &str, newest: bool) -> Result<Option<PackageState>, ProbeError>;
+    /// What is there, on a machine that has it; `newest` asks for the newest version on offer, too.
+    fn find(&self, os: &dyn Look, id: &str, newest: bool) -> Result<Found, ProbeError>;
     /// Commands that finish what was interrupted earlier, when something was.
     fn mend(&self, os: &dyn Look) -> Result<Option<Command>, ProbeError>;
     /// The command that asks what is offered, when the lists are older than so many seconds.
@@ -88,6 +88,9 @@ trait Manager: Sync {
     /// The command that puts packages on hold, or takes them off.
     fn hold(&self, ids: &[&str], hold: bool) -> Command;
 }
+
+/// What is known of a package; the outer `None` where another family's machine is looked at.
+type Found = Option<Option<PackageState>>;
 
 /// A transaction: one of installing and removing.
 struct Deal<'a> {
@@ -112,10 +115,15 @@ struct Forecast {
 
 static MANAGERS: &[&dyn Manager] = &[&apt::Apt];
 
-fn manager(os: &dyn Look, id: &str) -> Result<&'static dyn Manager, ProbeError> {
+/// Whose machine it is, and what is there; `newest` asks for the newest version on offer, too.
+fn found(
+    os: &dyn Look,
+    id: &str,
+    newest: bool,
+) -> Result<(&'static dyn Manager, Option<PackageState>), ProbeError> {
     for manager in MANAGERS {
-        if os.entry(manager.database(), crate::os::Want { follow: true, ..Default::default() })?.is_some() {
-            return Ok(*manager);
+        if let Some(state) = manager.find(os, id, newest)? {
+            return Ok((*manager, state));
         }
     }
     let looked: Vec<String> = MANAGERS.iter().map(|m| format!("`{}`", m.database())).collect();
@@ -260,7 +268,7 @@ impl Package {
         id: &str,
         spec: Option<&PackageSpec>,
     ) -> Result<Option<PackageState>, ProbeError> {
-        manager(os, id)?.find(os, id, spec.is_some_and(|s| s.present && s.latest))
+        Ok(found(os, id, spec.is_some_and(|s| s.present && s.latest))?.1)
     }
 
     /// One command of a transaction.
@@ -427,18 +435,6 @@ impl Resource for Package {
         &self,
         op: &Operation,
         args: &Args,
-        sources: &dyn Sources,
-    ) -> Result<Wish<PackageSpec>, ArgError> {
-        let mut all = self.declare_all(op, args, sources)?;
-        match all.len() {
-            1 => Ok(all.remove(0)),
-            many => Err(ArgError::about("packages", format!("one package was expected, not {many}"))),
-        }
-    }
-    fn declare_all(
-        &self,
-        op: &Operation,
-        args: &Args,
         _: &dyn Sources,
     ) -> Result<Vec<Wish<PackageSpec>>, ArgError> {
         let state = args.text("state");
@@ -567,10 +563,10 @@ impl Resource for Package {
             .filter(|(at, _)| moved[*at].is_none())
             .map(|(at, item)| Part { at, item })
             .collect();
-        let done = match parts.first().map(|p| manager(p.item.work.os, p.item.id)) {
+        let done = match parts.first().map(|p| found(p.item.work.os, p.item.id, false)) {
             None => Ok(Vec::new()),
             Some(Err(error)) => Err(error.into()),
-            Some(Ok(manager)) => Self::all(manager, &parts),
+            Some(Ok((manager, _))) => Self::all(manager, &parts),
         };
         items
             .iter()
