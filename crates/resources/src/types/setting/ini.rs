@@ -113,9 +113,21 @@ impl Syntax for Ini {
             }
             if value.is_some_and(|value| value.ends_with('\\')) {
                 let line = text[..text_at.start].matches('\n').count() + 1;
-                return Err(format!("the value in line {line} goes on in the next line; nothing was changed"));
+                return Err(format!(
+                    "the value in line {line} goes on in the next line; nothing was changed"
+                ));
             }
             spots.push(Spot { whole: whole_lines(text, &text_at), text: text_at });
+        }
+        // The last line of all may take the end of the line before, which then takes the one before that.
+        for at in (1..spots.len()).rev() {
+            let end = spots[at].whole.start;
+            let spot = &mut spots[at - 1];
+            if spot.whole.end > end {
+                let above = text[..spot.whole.start].strip_suffix('\n');
+                let above = above.map(|above| above.strip_suffix('\r').unwrap_or(above));
+                spot.whole = above.map_or(0, str::len)..end;
+            }
         }
         Ok(spots)
     }
@@ -153,7 +165,8 @@ impl Syntax for Ini {
     fn insertions(&self, text: &str, keys: &[String], value: &Value, tight: bool) -> Vec<Edit> {
         let [wanted, key] = keys else { return Vec::new() };
         let new = items(value).into_iter().map(|v| fresh(key, v, tight)).collect::<Vec<_>>().join("\n");
-        // Behind the last line with something in it, so that blank lines go on parting the sections.
+        // Behind the last line that says something, so that blank lines go on parting the sections, and a comment in front
+        // of the next section stays there.
         let (mut inside, mut place) = (wanted.is_empty(), wanted.is_empty().then_some(0));
         for (at, line) in lines(text) {
             match header(line) {
@@ -162,7 +175,7 @@ impl Syntax for Ini {
                 Some(name) => inside = !wanted.is_empty() && name == wanted,
                 None => {}
             }
-            if inside && !line.trim().is_empty() {
+            if inside && (header(line).is_some() || assignment(line).is_some()) {
                 place = Some(super::next_line(text, at.end));
             }
         }

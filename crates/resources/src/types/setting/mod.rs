@@ -366,7 +366,12 @@ fn value_at<'a>(document: &'a Value, keys: &[String]) -> Option<&'a Value> {
 
 /// A document with another value at a place, or with none.
 fn with(document: &Value, keys: &[String], value: Option<&Value>) -> Result<Value, String> {
-    fn change(here: &mut Value, above: Option<&str>, keys: &[String], value: Option<&Value>) -> Result<(), String> {
+    fn change(
+        here: &mut Value,
+        above: Option<&str>,
+        keys: &[String],
+        value: Option<&Value>,
+    ) -> Result<(), String> {
         let Some((key, rest)) = keys.split_first() else {
             *here = value.cloned().unwrap_or_default();
             return Ok(());
@@ -398,7 +403,7 @@ fn pruned(document: &Value, keys: &[String]) -> Value {
     let mut document = document.clone();
     for length in (1..keys.len()).rev() {
         let empty = |v: &Value| v.is_null() || v.as_object().is_some_and(Map::is_empty);
-        if !value_at(&document, &keys[..length]).is_some_and(empty) {
+        if value_at(&document, &keys[..length]).is_some_and(|value| !empty(value)) {
             break;
         }
         document = with(&document, &keys[..length], None).unwrap_or(document);
@@ -471,7 +476,14 @@ impl SettingSpec {
         let wished = self.present.then_some(&self.value);
         let expected = with(&document, &self.keys, wished).map_err(|why| self.failed(why))?;
         let expected = normal(self.format, &expected);
-        let found = self.find(text)?.map(|(_, spots)| spots);
+        let found = match self.find(text)? {
+            Some((value, _))
+                if self.present && normal(self.format, &value) == normal(self.format, &self.value) =>
+            {
+                return Ok(Vec::new());
+            }
+            found => found.map(|(_, spots)| spots),
+        };
         let syntax = self.format.syntax();
         let remove = |spots: &[Spot]| -> Edit {
             spots.iter().map(|spot| Splice { at: spot.whole.clone(), with: String::new() }).collect()
@@ -505,9 +517,16 @@ impl SettingSpec {
             }
         }
         let fits = |edit: &Edit| {
-            let Ok(after) = syntax.read(&edited(text, edit)) else { return false };
+            let after = edited(text, edit);
+            // What was put in has to be found again.
+            if self.present && !self.find(&after).is_ok_and(|found| found.is_some()) {
+                return false;
+            }
+            let Ok(after) = syntax.read(&after) else { return false };
             let after = normal(self.format, &after);
-            after == expected || (!self.present && after == pruned(&expected, &self.keys))
+            // A table that nothing is left in may go, too, or stay as a name without anything.
+            let less = |document: &Value| pruned(document, &self.keys);
+            after == expected || (!self.present && less(&after) == less(&expected))
         };
         ways.into_iter().find(fits).ok_or_else(|| {
             let word = self.format.word().to_uppercase();
@@ -608,6 +627,10 @@ fn ini_value(value: Option<&Value>, alone: bool) -> Result<Value, ArgError> {
         Value::String(text) if text.contains(['\n', '\r']) => {
             Err(ArgError::about("value", "`value` is more than one line"))
         }
+        Value::String(text) if text.trim_end().ends_with('\\') => Err(ArgError::about(
+            "value",
+            "`value` ends in a backslash, behind which the next line would go on",
+        )),
         Value::String(text) => Ok(Value::from(text.trim())),
         Value::Number(_) | Value::Bool(_) => Ok(Value::from(value.to_string())),
         _ => Err(ArgError::about("value", "`value` is neither text nor a number, nor a list of those")),

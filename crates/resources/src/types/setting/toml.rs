@@ -50,9 +50,8 @@ fn plain(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => Value::from(number),
-        toml::Value::Float(number) => {
-            serde_json::Number::from_f64(number).map_or_else(|| Value::from(number.to_string()), Value::Number)
-        }
+        toml::Value::Float(number) => serde_json::Number::from_f64(number)
+            .map_or_else(|| Value::from(number.to_string()), Value::Number),
         toml::Value::Boolean(flag) => Value::Bool(flag),
         toml::Value::Datetime(date) => Value::String(date.to_string()),
         toml::Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
@@ -124,7 +123,8 @@ fn last_leaf(text: &str, root: &DeTable<'_>, parent: &[String]) -> Option<usize>
 impl Syntax for Toml {
     fn read(&self, text: &str) -> Result<Value, String> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
+            let line =
+                error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
             format!("{} in line {}", error.message(), line + 1)
         })?;
         Ok(plain(toml::Value::Table(table)))
@@ -170,7 +170,8 @@ impl Syntax for Toml {
         }
         // Behind the last value of its table, with as much of the way in front as stands there.
         if let Some(end) = last_leaf(text, root.get_ref(), parent) {
-            let indent: String = text[line_start(text, end)..].chars().take_while(|c| " \t".contains(*c)).collect();
+            let indent: String =
+                text[line_start(text, end)..].chars().take_while(|c| " \t".contains(*c)).collect();
             for length in 1..=keys.len() {
                 let line = format!("{indent}{} = {value}", dotted(&keys[keys.len() - length..]));
                 ways.push(vec![lines_at(text, next_line(text, end), &line)]);

@@ -23,7 +23,7 @@ struct Entry {
     indent: usize,
     /// Behind the colon.
     colon: usize,
-    /// The value and the space in front of it, without a comment behind it.
+    /// The value with the space in front of it and the comment behind it.
     text: Range<usize>,
     /// All its lines.
     lines: Range<usize>,
@@ -121,8 +121,7 @@ fn entries(text: &str, within: &Range<usize>) -> Vec<Entry> {
         }
         if let Some((key, length)) = name(line.text) {
             let colon = line.at + indent + length;
-            let rest = &line.text[length..];
-            let text = colon..colon + value_end(rest);
+            let text = colon..line.at + indent + line.text.len();
             entries.push(Entry { key, indent, colon, text, lines: line.at..end });
         }
     }
@@ -172,9 +171,7 @@ fn literal(value: &Value, indent: usize, step: usize) -> String {
             .collect(),
         Value::Object(map) if !map.is_empty() => map
             .iter()
-            .map(|(key, value)| {
-                format!("\n{space}{}:{}", scalar(key), literal(value, indent + step, step))
-            })
+            .map(|(key, value)| format!("\n{space}{}:{}", scalar(key), literal(value, indent + step, step)))
             .collect(),
         other => format!(" {other}"),
     }
@@ -223,7 +220,14 @@ impl Syntax for Yaml {
         let new = |spot: &Spot| {
             let line = &text[super::line_start(text, spot.text.start)..];
             let indent = line.len() - line.trim_start_matches(' ').len();
-            in_file(text, &literal(value, indent, step(text)))
+            let first = text[spot.text.clone()].lines().next().unwrap_or_default();
+            let comment = first[value_end(first)..].trim_end();
+            let literal = literal(value, indent, step(text));
+            // The comment stays in its line.
+            match literal.split_once('\n') {
+                Some((_, below)) => in_file(text, &format!("{comment}\n{below}")),
+                None => format!("{literal}{comment}"),
+            }
         };
         spots.iter().map(|spot| Splice { at: spot.text.clone(), with: new(spot) }).collect()
     }
@@ -240,23 +244,7 @@ impl Syntax for Yaml {
                     above = Some(entry);
                     continue;
                 }
-                // `{a: 1}` in one line.
-                let inside = text[entry.text.clone()].trim_end();
-                let Some(front) = inside.strip_suffix('}').filter(|t| t.trim_start().starts_with('{')) else {
-                    return Vec::new();
-                };
-                let at = entry.text.start + front.trim_end().len();
-                let comma = if front.trim() == "{" { "" } else { ", " };
-                let Some(next) = keys.get(depth + 1) else { return Vec::new() };
-                let value = keys[depth + 2..].iter().rev().fold(value.clone(), |value, key| {
-                    Value::Object(std::iter::once((key.clone(), value)).collect())
-                });
-                let value = match &value {
-                    Value::String(text) => scalar(text),
-                    other => other.to_string(),
-                };
-                let with = format!("{comma}{}: {value}", scalar(next));
-                return vec![vec![Splice { at: at..at, with }]];
+                return Vec::new();
             }
             let value = keys[depth + 1..].iter().rev().fold(value.clone(), |value, key| {
                 Value::Object(std::iter::once((key.clone(), value)).collect())
@@ -266,8 +254,7 @@ impl Syntax for Yaml {
                 (None, Some(above)) => (above.indent + step, next_line(text, above.colon)),
                 (None, None) => (0, text.len()),
             };
-            let line =
-                format!("{}{}:{}", " ".repeat(indent), scalar(key), literal(&value, indent, step));
+            let line = format!("{}{}:{}", " ".repeat(indent), scalar(key), literal(&value, indent, step));
             return vec![vec![lines_at(text, at, &line)]];
         }
         Vec::new()
