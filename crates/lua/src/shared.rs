@@ -120,6 +120,10 @@ pub(crate) struct Shared {
     pub(crate) exec_meta: RefCell<Option<Table>>,
     pub(crate) empty: RefCell<Option<Table>>,
     pub(crate) wrap: RefCell<Option<Function>>,
+    /// What was read of hosts.
+    pub(crate) facts: RefCell<crate::modules::facts::Known>,
+    /// How many calls may have changed a host.
+    pub(crate) moved: std::cell::Cell<u64>,
     /// What `os.clock` counts from.
     pub(crate) started: std::time::Instant,
 }
@@ -151,6 +155,8 @@ impl Shared {
             exec_meta: RefCell::default(),
             empty: RefCell::default(),
             wrap: RefCell::default(),
+            facts: RefCell::default(),
+            moved: std::cell::Cell::new(0),
             started: std::time::Instant::now(),
         }
     }
@@ -198,6 +204,10 @@ impl Shared {
     pub(crate) fn permitted(&self, what: &str, function: &str) -> Result<bool, Fault> {
         Ok(self.scope(function)?.effect(what)? == sloth_core::body::Permission::Go)
     }
+    /// Something may change a host, or has changed it: what was read of it is old.
+    pub(crate) fn moves(&self) {
+        self.moved.set(self.moved.get() + 1);
+    }
     /// A controller path as code writes it: `~` expanded, relative to the workflow file.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         if let Some(rest) = text.strip_prefix("~/")
@@ -210,6 +220,13 @@ impl Shared {
     /// The running line of user code.
     pub(crate) fn here(&self, lua: &Lua) -> Option<Span> {
         self.sources.borrow().here(lua, 1)
+    }
+    /// The line of user code at which a coroutine waits.
+    pub(crate) fn waits_at(&self, thread: &mlua::Thread) -> Option<Span> {
+        let find: Function = self.base_words().ok()?.raw_get("waits_at").ok()?;
+        let (file, line): (Option<String>, Option<u32>) = find.call(thread).ok()?;
+        let file = self.sources.borrow().name(&file?)?;
+        Some(Span { file, line: line? })
     }
     pub(crate) fn error_meta(&self, lua: &Lua) -> mlua::Result<Table> {
         match &*self.error_meta.borrow() {
@@ -281,6 +298,13 @@ impl Shared {
                 })
             });
             if let Some(name) = guilty {
+                if let Some(instead) = crate::refused::module(name) {
+                    let message = format!("module `{name}` is not part of this program");
+                    return Fault::new("unknown", message)
+                        .span(Some(span.clone()))
+                        .word(name.as_str())
+                        .hint(instead);
+                }
                 let known = self.known.borrow();
                 let near = sloth_core::suggest::nearest(name, known.iter().map(String::as_str));
                 let mut fault =
