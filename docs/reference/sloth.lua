@@ -517,6 +517,59 @@ facts.get_service = nil
 ---@field take_over? boolean Take it over from the stack that owns it
 ---@field when? boolean Skip the call when false
 
+---@class sloth.file.ini.Options
+---@field allow_no_value? boolean Without `value`, the line is the key alone
+---@field backup? boolean Keep the file that is replaced beside the new one
+---@field create? boolean Make the file when it is missing
+---@field key? string|number The key
+---@field option? string|number The key
+---@field no_extra_spaces? boolean A new line has no spaces around its `=`
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field section? string|number The section; left out for what stands in front of the first one
+---@field state? "absent" | "present" Shall it be there?
+---@field validate? string|number Command that must accept the new file before it goes live; `%s` stands for its path
+---@field value? any The value, or a list with one value for each of several lines; other lines with the key go
+---@field values? any The value, or a list with one value for each of several lines; other lines with the key go
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.file.json.Options
+---@field backup? boolean Keep the file that is replaced beside the new one
+---@field create? boolean Make the file when it is missing
+---@field key? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field keys? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field option? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field state? "absent" | "present" Shall it be there?
+---@field validate? string|number Command that must accept the new file before it goes live; `%s` stands for its path
+---@field value? any The value; may be left out when it is to be absent
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
 ---@class sloth.file.lineinfile.Options
 ---@field backrefs? boolean `line` refers to groups of `regexp` as `\1` or `\g<name>`; where nothing matches, nothing is done
 ---@field back_refs? boolean `line` refers to groups of `regexp` as `\1` or `\g<name>`; where nothing matches, nothing is done
@@ -655,6 +708,31 @@ facts.get_service = nil
 ---@field take_over? boolean Take it over from the stack that owns it
 ---@field when? boolean Skip the call when false
 
+---@class sloth.file.toml.Options
+---@field backup? boolean Keep the file that is replaced beside the new one
+---@field create? boolean Make the file when it is missing
+---@field key? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field keys? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field option? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field state? "absent" | "present" Shall it be there?
+---@field validate? string|number Command that must accept the new file before it goes live; `%s` stands for its path
+---@field value? any The value; may be left out when it is to be absent
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
 ---@class sloth.file.touch.Options
 ---@field create_parents? boolean Make directories that are missing on the way
 ---@field create_dirs? boolean Make directories that are missing on the way
@@ -675,6 +753,31 @@ facts.get_service = nil
 ---@field dst? string Where, on the target
 ---@field file? string Where, on the target
 ---@field name? string Where, on the target
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.file.yaml.Options
+---@field backup? boolean Keep the file that is replaced beside the new one
+---@field create? boolean Make the file when it is missing
+---@field key? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field keys? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field option? any The names that lead to it, as a list or with dots between them: `a.b`, `a."b.c"`
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field state? "absent" | "present" Shall it be there?
+---@field validate? string|number Command that must accept the new file before it goes live; `%s` stands for its path
+---@field value? any The value; may be left out when it is to be absent
 ---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
 ---@field depends_on? string|string[] Addresses of resources this one needs
 ---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
@@ -771,6 +874,30 @@ function file.ensure_dir(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function file.mkdir(...) end
+---Makes sure that a setting is, or is not, in an INI file
+---@overload fun(options: sloth.file.ini.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.ini(...) end
+---Makes sure that a setting is, or is not, in an INI file
+---@overload fun(options: sloth.file.ini.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.ini_file(...) end
+---Makes sure that a setting is, or is not, in a JSON file
+---@overload fun(options: sloth.file.json.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.json(...) end
+---Makes sure that a setting is, or is not, in a JSON file
+---@overload fun(options: sloth.file.json.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.json_file(...) end
 ---Makes sure that a line is, or is not, in a file
 ---@overload fun(options: sloth.file.lineinfile.Options): sloth.Result, sloth.Result
 ---@param ... any
@@ -813,12 +940,42 @@ function file.link(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function file.template(...) end
+---Makes sure that a setting is, or is not, in a TOML file
+---@overload fun(options: sloth.file.toml.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.toml(...) end
+---Makes sure that a setting is, or is not, in a TOML file
+---@overload fun(options: sloth.file.toml.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.toml_file(...) end
 ---Makes sure that a file is there, whatever is in it
 ---@overload fun(options: sloth.file.touch.Options): sloth.Result, sloth.Result
 ---@param ... any
 ---@return sloth.Result
 ---@return sloth.Result
 function file.touch(...) end
+---Makes sure that a setting is, or is not, in a YAML file
+---@overload fun(options: sloth.file.yaml.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.yaml(...) end
+---Makes sure that a setting is, or is not, in a YAML file
+---@overload fun(options: sloth.file.yaml.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.yaml_file(...) end
+---Makes sure that a setting is, or is not, in a YAML file
+---@overload fun(options: sloth.file.yaml.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.yml(...) end
 file_ops = file
 
 ---@class sloth.fs

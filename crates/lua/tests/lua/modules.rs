@@ -520,6 +520,9 @@ fn definitions_are_lua() {
     let luau = definitions(Editor::Luau, &TestCatalog);
     let depth = |open: char, close: char| luau.matches(open).count() == luau.matches(close).count();
     assert!(depth('{', '}') && depth('(', ')'));
+    for used in luau.split("(options: ").skip(1).map(|rest| rest.split([')', ' ', '?']).next().unwrap()) {
+        assert!(used == "{" || luau.contains(&format!("\nexport type {used} = {{\n")), "{used} is not there");
+    }
     assert!(luau.contains("\ndeclare fs: {\n") && luau.contains("\ndeclare file_ops: {\n"));
     for word in [
         "and", "do", "else", "end", "false", "for", "if", "in", "local", "nil", "not", "or", "repeat", "true",
