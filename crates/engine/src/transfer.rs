@@ -123,7 +123,7 @@ pub fn needs_here(
         let found = match view.stack_get(&upstream.id)? {
             Some(found) => Some(found),
             None => match view.stack_find(&upstream.name)? {
-                StackMatch::One(found) if found.name == upstream.name => Some(found),
+                StackMatch::One(found) if found.name == upstream.name => Some(*found),
                 _ => None,
             },
         };

@@ -10,6 +10,7 @@ use sloth_core::recorded_body::RecordedBody;
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{
     ReadStacks, StackMatch, StoreError, WriteDrift as _, WriteOutputs as _, WriteRuns as _, WriteStacks,
+    WriteUpstreams as _,
 };
 use sloth_core::value::{Map, canonical, to_value};
 use sloth_core::version::Version;

@@ -344,12 +344,12 @@ pub fn follows(stack: &Stack, now: &Carried, read: &Carried) -> Option<Follows> 
         let words = format!("its lineage is `{theirs}`, and that of stack `{}` is `{ours}`", stack.name);
         return Some(Follows::Not(words));
     }
-    let serial = serial_of(here, now.version);
-    Some(match serial.cmp(&read.version.0) {
+    let (serial, theirs) = (serial_of(here, now.version), serial_of(there, Version(1)));
+    Some(match serial.cmp(&theirs) {
         std::cmp::Ordering::Less => Follows::Newer,
         std::cmp::Ordering::Greater => Follows::Not(format!(
-            "its serial is {}, and stack `{}` is at serial {serial} already",
-            read.version.0, stack.name
+            "its serial is {theirs}, and stack `{}` is at serial {serial} already",
+            stack.name
         )),
         std::cmp::Ordering::Equal => {
             let first = Carried { version: Version(1), ..read.clone() };

@@ -94,7 +94,10 @@ fn a_newer_serial_becomes_a_new_version() {
     tell(import("same.tfstate"), &[]);
     tell(import("foreign.tfstate"), &[]);
     tell(import("newer.tfstate"), &["--dry-run"]);
-    assert_eq!(json_of(&env, &["stack", "show", "network", "-o", "json"])["version_number"], 1);
+    assert_eq!(
+        json_of(&env, &["stack", "snapshot", "list", "network", "-o", "json"]).as_array().unwrap().len(),
+        1
+    );
     tell(import("newer.tfstate"), &[]);
     tell(import("network.tfstate"), &[]);
     env.tell(&["stack", "snapshot", "compare", "network", "v1", "v2"]);
@@ -114,16 +117,24 @@ fn a_newer_serial_becomes_a_new_version() {
 fn a_stack_that_is_there_is_only_replaced_when_asked() {
     let env = ran_site();
     env.expect(0, &["stack", "export", "site", "site.json"]);
-    let refused = env.expect(9, &["stack", "import", "site.json"]);
+    let refused = env.expect(6, &["stack", "import", "site.json"]);
     assert!(refused.says("--overwrite"), "{}", refused.text());
     let before = env.inventory(env.path("site"));
     env.expect(0, &["stack", "import", "site.json", "--overwrite"]);
     assert_eq!(env.inventory(env.path("site")), before, "no machine is touched");
-    let history = json_of(&env, &["stack", "history", "site", "-o", "json"]);
+    let history = json_of(&env, &["stack", "snapshot", "list", "site", "-o", "json"]);
     assert_eq!(history.as_array().unwrap().len(), 2, "{history}");
     // Somebody who holds the stack is not overrun.
-    env.expect(0, &["stack", "lock", "acquire", "site", "--holder", "somebody"]);
-    env.expect(4, &["stack", "import", "site.json", "--overwrite"]);
+    let elsewhere = env
+        .command()
+        .args(["stack", "lock", "acquire", "site"])
+        .env("SLOTH_RUNNER_DATA_DIR", env.path("elsewhere"))
+        .env("SLOTH_RUNNER_DB", env.db())
+        .output()
+        .unwrap();
+    assert!(elsewhere.status.success(), "{elsewhere:?}");
+    let refused = env.run(&["stack", "import", "site.json", "--overwrite"]);
+    assert_eq!(refused.code, 4, "{}", refused.text());
 }
 
 #[test]
@@ -131,7 +142,7 @@ fn what_a_stack_needs_comes_along() {
     let env = env();
     env.write(
         "db.sloth",
-        "workflow({ name = \"db\" })\ntask({ name = \"t\", run = function() stack.output(\"url\", \"x\") end })\n",
+        "workflow({ name = \"db\" })\ntask({ name = \"t\", run = function() stack.set_output(\"url\", \"x\") end })\n",
     );
     env.write(
         "web.sloth",

@@ -420,7 +420,7 @@ fn a_backup_brings_a_workflow_back() {
     let told = env.expect(0, &["state", "workflow", "backup", "site"]);
     assert!(told.says("/backups/"), "{}", told.text());
     // It is there: that has to be allowed.
-    let refused = env.expect(9, &["state", "workflow", "restore", file]);
+    let refused = env.expect(6, &["state", "workflow", "restore", file]);
     assert!(refused.says("nothing was changed") || refused.says("exists"), "{}", refused.text());
     env.expect(0, &["state", "workflow", "restore", file, "--force"]);
     assert_eq!(plain(&export(&env)), was);

@@ -139,7 +139,7 @@ pub fn take(
         format!("stack `{needed}`, which it needs, is not here; the next run notes anew what it reads")
     }));
     let known = match view.stack_find(name)? {
-        StackMatch::One(found) if found.name == name => Some(found),
+        StackMatch::One(found) if found.name == name => Some(*found),
         _ => None,
     };
     drop(view);
