@@ -120,10 +120,10 @@ impl HostCourier {
         }
         match http::post(url, &headers, body.as_bytes(), parcel.timeout, READ) {
             Err(error) => failed(error),
-            Ok(answer) => Receipt {
-                status: Some(i64::from(answer.status)),
-                error: (!(200..300).contains(&answer.status)).then(|| format!("status {}", answer.status)),
-                output: answer.body,
+            Ok((status, output)) => Receipt {
+                status: Some(i64::from(status)),
+                error: (!(200..300).contains(&status)).then(|| format!("status {status}")),
+                output,
             },
         }
     }

@@ -29,6 +29,9 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// It promises not to change anything: allowed while planning.
     pub read_only: bool,
+    /// Nothing is started; this is done instead, and the line only says what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errand: Option<Box<crate::web::Errand>>,
 }
 
 impl Command {

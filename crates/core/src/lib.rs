@@ -51,4 +51,5 @@ pub mod validation;
 pub mod value;
 pub mod value_entry;
 pub mod version;
+pub mod web;
 pub mod workflow;

@@ -96,12 +96,15 @@ impl Scope for UnitScope {
         let command = call.command;
         let unknown = || CallError::Refused(format!("host `{host}` is not known"));
         let planned = session.planning && !command.read_only;
-        session.ctx.sink.signal(&Signal::Command {
-            task: &self.task,
-            host: &host,
-            line: &command.line,
-            planned,
-        });
+        // A question to the network or about the host is no command that anybody wrote.
+        if !command.read_only || command.errand.is_none() {
+            session.ctx.sink.signal(&Signal::Command {
+                task: &self.task,
+                host: &host,
+                line: &command.line,
+                planned,
+            });
+        }
         let wrap =
             |error: ApplyError| CallError::Apply { address: format!("command `{}`", command.line), error };
         if command.read_only {

@@ -129,6 +129,8 @@ fn waiting(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
             Ok(())
         })?,
     )?;
+    let s = Rc::clone(shared);
+    n.raw_set("now", lua.create_function(move |_, ()| Ok(s.started.elapsed().as_secs_f64()))?)?;
     n.raw_set(
         "block",
         shared.raw_native(lua, |_, s, args| {
@@ -149,6 +151,14 @@ fn waiting(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
         })?,
     )?;
     let s = Rc::clone(shared);
+    n.raw_set(
+        "wall",
+        lua.create_function(move |_, ()| {
+            #[expect(clippy::cast_precision_loss, reason = "Lua numbers are doubles")]
+            Ok(s.host.now().as_nanos() as f64 / 1e9)
+        })?,
+    )?;
+    let s = Rc::clone(shared);
     n.raw_set("self", lua.create_function(move |_, ()| Ok(s.sched.current()))?)?;
     let s = Rc::clone(shared);
     n.raw_set(
@@ -158,6 +168,8 @@ fn waiting(lua: &Lua, shared: &Rc<Shared>, n: &Table) -> mlua::Result<()> {
             Ok(s.sched.wake(id, values))
         })?,
     )?;
+    let s = Rc::clone(shared);
+    n.raw_set("alive", lua.create_function(move |_, id: i64| Ok(s.sched.alive(id)))?)?;
     let s = Rc::clone(shared);
     n.raw_set(
         "spawn",

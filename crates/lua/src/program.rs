@@ -53,6 +53,14 @@ impl LuaProgram {
             outputs: Rc::default(),
         }
     }
+    /// What the source texts use of the Go program that this one does not have, with what to use instead. It would fail
+    /// when it is called.
+    #[must_use]
+    pub fn refused(&self) -> Vec<crate::LoadError> {
+        let sources = self.shared.sources.borrow();
+        let found = sources.all().flat_map(|(name, text)| crate::refused::uses(name, text));
+        found.map(|problem| crate::LoadError::new(problem, &sources)).collect()
+    }
     /// Does the workflow say what to do when a run starts?
     #[must_use]
     pub fn has_on_start(&self) -> bool {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use mlua::thread::ThreadStatus;
 use mlua::{Function, Lua, MultiValue, Table, Thread, Value as LuaValue};
+use sloth_core::span::Span;
 
 use crate::fault::Fault;
 use crate::limits::{Guard, Stop};
@@ -231,6 +232,15 @@ impl Scheduler {
             _ => false,
         }
     }
+    /// Is there such a coroutine, and can it still run?
+    pub(crate) fn alive(&self, id: i64) -> bool {
+        let inner = self.inner.borrow();
+        inner
+            .coroutines
+            .get(&id)
+            .and_then(|c| inner.groups.get(&c.group))
+            .is_some_and(|group| !group.guard.stopped())
+    }
     /// The running coroutine will sleep when it yields next.
     pub(crate) fn sleep(&self, time: Duration) {
         let at = Instant::now()
@@ -384,26 +394,43 @@ impl Scheduler {
         ended
     }
 
-    /// Everything waits for everything else.
+    /// Everything waits for everything else. A goroutine that failed is the likelier cause of that, and is told instead.
     fn stuck(&self, lua: &Lua, shared: &Rc<Shared>) -> bool {
-        let groups: Vec<i64> = {
-            let mut inner = self.inner.borrow_mut();
+        let (chosen, waiting): (Vec<i64>, Vec<(i64, bool, Thread)>) = {
+            let inner = self.inner.borrow();
             let untrusted: Vec<i64> =
                 inner.groups.iter().filter(|(_, g)| !g.guard.is_trusted()).map(|(id, _)| *id).collect();
             let chosen =
                 if untrusted.is_empty() { inner.groups.keys().copied().collect() } else { untrusted };
-            for id in &chosen {
-                if let Some(group) = inner.groups.get_mut(id) {
-                    group.result.get_or_insert_with(|| {
-                        Err(Fault::new("deadlock", "it waits for something that cannot happen any more")
-                            .hint("a channel nobody sends to, or a wait group that is never done"))
-                    });
-                }
-            }
-            chosen
+            let waiting = inner
+                .coroutines
+                .iter()
+                .filter(|(_, c)| c.state == State::Parked && chosen.contains(&c.group))
+                .map(|(id, c)| {
+                    let body = inner.groups.get(&c.group).is_some_and(|g| g.body == *id);
+                    (c.group, body, c.thread.clone())
+                })
+                .take(1000)
+                .collect();
+            (chosen, waiting)
         };
         let mut ended = false;
-        for id in groups {
+        for id in chosen {
+            let (mut span, mut others) = (None, std::collections::BTreeSet::new());
+            for (_, body, thread) in waiting.iter().filter(|(group, ..)| *group == id) {
+                match shared.waits_at(thread) {
+                    Some(at) if *body => span = Some(at),
+                    Some(at) => drop(others.insert((at.file.to_string(), at.line))),
+                    None => {}
+                }
+            }
+            let fault = deadlock(span, &others);
+            if let Some(group) = self.inner.borrow_mut().groups.get_mut(&id)
+                && group.result.is_none()
+            {
+                let cause = group.errors.pop_first().map(|(_, fault)| fault);
+                group.result = Some(Err(cause.unwrap_or(fault)));
+            }
             ended |= self.maybe_end(lua, shared, id);
         }
         ended
@@ -571,6 +598,18 @@ impl Scheduler {
         }
         true
     }
+}
+
+/// What is said when everything waits: where the body waits, and in which lines its goroutines do.
+fn deadlock(span: Option<Span>, others: &std::collections::BTreeSet<(String, u32)>) -> Fault {
+    let mut hint = "a channel nobody sends to or receives from, a lock nobody gives back, or a wait group that is never done"
+        .to_owned();
+    if !others.is_empty() {
+        let lines: Vec<String> = others.iter().take(5).map(|(file, line)| format!("{file}:{line}")).collect();
+        let more = if others.len() > 5 { ", …" } else { "" };
+        hint = format!("{hint}; goroutines wait at {}{more}", lines.join(", "));
+    }
+    Fault::new("deadlock", "it waits for something that cannot happen any more").span(span).hint(hint)
 }
 
 type Task = (i64, Job);

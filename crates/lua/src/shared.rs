@@ -211,6 +211,13 @@ impl Shared {
     pub(crate) fn here(&self, lua: &Lua) -> Option<Span> {
         self.sources.borrow().here(lua, 1)
     }
+    /// The line of user code at which a coroutine waits.
+    pub(crate) fn waits_at(&self, thread: &mlua::Thread) -> Option<Span> {
+        let find: Function = self.base_words().ok()?.raw_get("waits_at").ok()?;
+        let (file, line): (Option<String>, Option<u32>) = find.call(thread).ok()?;
+        let file = self.sources.borrow().name(&file?)?;
+        Some(Span { file, line: line? })
+    }
     pub(crate) fn error_meta(&self, lua: &Lua) -> mlua::Result<Table> {
         match &*self.error_meta.borrow() {
             Some(table) => Ok(table.clone()),
@@ -281,6 +288,13 @@ impl Shared {
                 })
             });
             if let Some(name) = guilty {
+                if let Some(instead) = crate::refused::module(name) {
+                    let message = format!("module `{name}` is not part of this program");
+                    return Fault::new("unknown", message)
+                        .span(Some(span.clone()))
+                        .word(name.as_str())
+                        .hint(instead);
+                }
                 let known = self.known.borrow();
                 let near = sloth_core::suggest::nearest(name, known.iter().map(String::as_str));
                 let mut fault =

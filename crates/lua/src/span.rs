@@ -32,10 +32,14 @@ impl Sources {
         self.0.push(Source { name: name.clone(), text: Arc::from(text) });
         name
     }
+    /// Names and texts, in the order in which they were read.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|s| (&*s.name, &*s.text))
+    }
     pub(crate) fn text(&self, name: &str) -> Option<Arc<str>> {
         self.0.iter().find(|s| &*s.name == name).map(|s| s.text.clone())
     }
-    fn name(&self, name: &str) -> Option<Arc<str>> {
+    pub(crate) fn name(&self, name: &str) -> Option<Arc<str>> {
         self.0.iter().find(|s| &*s.name == name).map(|s| s.name.clone())
     }
     /// Line of a place, without its line break.

@@ -58,6 +58,11 @@ pub(crate) fn install(lua: &Lua, shared: &Rc<Shared>, dsl: &Table, vars: &Value)
                 if fault.diagnostic.message.starts_with("there is no file") && !relative {
                     fault.diagnostic.message =
                         format!("there is no module `{name}` and no file of that name");
+                    if let Some(instead) = crate::refused::module(&name) {
+                        fault.diagnostic.message = format!("module `{name}` is not part of this program");
+                        fault.diagnostic.hint = Some(instead.to_owned());
+                        return fault.word(name.as_str());
+                    }
                     let known = shared.known.borrow();
                     if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
                         fault.diagnostic.hint = Some(format!("did you mean `{near}`?"));
@@ -119,7 +124,11 @@ pub(super) fn strict(module: &Module<'_>) -> mlua::Result<()> {
         names.sort();
         let fault = Fault::new("unknown", format!("module `{title}` has no `{key}`")).word(key.as_str());
         let span = shared.here(lua).map(|s| shared.sources.borrow().find_key(&s, &key));
-        let fault = fault.span(span);
+        let mut fault = fault.span(span);
+        if let Some(instead) = crate::refused::function(title, &key) {
+            fault.diagnostic.message = format!("`{title}.{key}` is not part of this program");
+            return Err(fault.hint(instead));
+        }
         Err(match nearest(&key, names.iter().map(String::as_str)) {
             Some(near) => fault.hint(format!("did you mean `{title}.{near}`?")),
             None => fault,

@@ -1,11 +1,14 @@
 //! The modules of the language, one file each, and how they become globals.
 
+pub(crate) mod crypto;
 pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod fs;
 pub(crate) mod global;
+pub(crate) mod http;
 pub(crate) mod io;
 pub(crate) mod log;
+pub(crate) mod net;
 pub(crate) mod os;
 pub(crate) mod stack;
 pub(crate) mod state;
@@ -104,16 +107,19 @@ type Fill = fn(&Module<'_>) -> mlua::Result<()>;
 
 /// Modules of the language itself; the catalog adds its operations to them, and modules of its own.
 const MODULES: &[(&str, Fill)] = &[
-    ("crypto", data::crypto),
+    ("crypto", crypto::fill),
     ("data", data::data),
     ("event", stack::event),
     ("exec", exec::fill),
     ("fs", fs::fill),
     ("goroutine", global::goroutine),
     ("group", global::group),
+    ("http", http::fill),
     ("io", io::fill),
     ("json", data::json),
     ("log", log::fill),
+    ("net", net::fill),
+    ("network", net::fill),
     ("os", os::os),
     ("stack", stack::stack),
     ("state", state::fill),

@@ -178,6 +178,174 @@ end }})"#,
 }
 
 #[test]
+fn requests_in_every_form() {
+    insta::assert_snapshot!(said(
+        r#"
+local r = http.get("http://example.org/200", { ["X-Key"] = "v" })
+print(r.status_code, r.status, r.success, r.changed, r.json.method, r.json.url, json.encode(r.json.headers), r.headers["X-A"][2], r.headers["Content-Type"])
+print(http.get("http://example.org/404").success, http.get("http://silent.org/"))
+print(http.get({ url = "http://example.org/", query = { q = "a b", n = { 1, 2 } }, timeout = "5s", follow = false }).json.url)
+local r = http.post("http://example.org/201", '{"a":1}', { ["X-Key"] = "v" })
+print(r.status_code, r.changed, r.json.body, json.encode(r.json.headers))
+print(http.put("http://example.org/", "text").json.body, http.patch({ url = "http://example.org/", json = { b = 2 } }).json.body)
+print(http.post("http://example.org/", { form = { ["a b"] = "c&d" }, read_only = true }).json.body)
+print(http.request({ method = "delete", url = "http://example.org/204", auth = { user = "u", password = "p" } }).json.headers[2][2])
+print(http.head("http://example.org/", { auth = { bearer = "t" }, delegate_to = "web1" }).json.headers[2][2])
+print(net.http_get("http://example.org/418"))
+print(select(4, net.http_post("http://silent.org/", "x")))
+for _, bad in {
+	function() http.get("ftp://x") end,
+	function() http.get("http://a b/") end,
+	function() http.get("http://u:p@x/") end,
+	function() http.get("http://x/", { headers = { ["A\nB"] = "x" } }) end,
+	function() http.get("http://x/", { headers = { A = "x\r\nB: y" } }) end,
+	function() http.get("http://x/", { timeout = "soon" }) end,
+	function() http.get("http://x/", { folow = false, timeout = 1 }) end,
+	function() http.post("http://x/", { body = "a", json = {} }) end,
+	function() http.get() end,
+	function() http.request({ method = "GET\r\n", url = "http://x/" }) end,
+	function() http.get("http://x/500", { raise = true }) end,
+	function() http.get("http://silent.org/", { raise = true }) end,
+	function() http.get("http://x/", { auth = { user = "u" } }) end,
+	function() http.client() end,
+} do
+	print(select(2, pcall(bad)).message)
+end
+print(select(2, pcall(http.get, "http://x/503", { raise = true })).status_code)
+"#
+    ));
+}
+
+#[test]
+fn while_planning_only_reading_requests_are_sent() {
+    let world = Arc::new(World::default());
+    world.planning.store(true, std::sync::atomic::Ordering::SeqCst);
+    let code = r#"task("t", { run = function()
+print(http.get("http://example.org/200").status)
+local r = http.post("http://example.org/", "x")
+print(r.planned, r.success, r.status_code, r.body == "")
+print(http.post("http://example.org/", "x", { read_only = true }).status)
+print(net.wait_for({ host = "db", port = 5432 }))
+end })"#;
+    let ran = run_with(request("t.sloth", code), &world, 1);
+    ran.all_good();
+    insta::assert_snapshot!(ran.said().join("\n"));
+}
+
+#[test]
+fn ports_and_names() {
+    insta::assert_snapshot!(said(
+        r#"
+print(net.port_check("db", 5432), net.port_check("db", 1))
+print(network.port_check({ port = 80, delegate_to = "web1" }))
+print(json.encode(net.port_scan("db", { 1, 2, 3 })))
+print(table.concat(net.resolve("db"), " "), net.dns_lookup("nowhere"))
+print(net.wait_for("db", 5432, "1s"), net.wait_for({ port = 1, state = "closed" }))
+print(net.wait_for({ url = "http://example.org/200" }))
+for _, bad in {
+	function() net.wait_for({ host = "db", port = 1, timeout = "30ms", interval = "1s" }) end,
+	function() net.wait_for({ url = "http://example.org/503", timeout = "10ms", interval = "1s" }) end,
+	function() net.port_check("db") end,
+	function() net.port_check("db", 70000) end,
+	function() net.port_check("db", "x") end,
+	function() net.port_scan("db", { "a" }) end,
+	function() net.ping("-f") end,
+	function() net.wait_for({ url = "http://x/", port = 1 }) end,
+	function() net.wait_for({ port = 1, state = "ajar" }) end,
+	function() net.resolve("x", "MX") end,
+	function() net.whois("x") end,
+} do
+	print(select(2, pcall(bad)).message)
+end
+print(net.wait_for({ port = 1, timeout = "20ms", interval = "1s", ignore_errors = true }))
+"#
+    ));
+}
+
+#[test]
+fn data_of_every_sort() {
+    insta::assert_snapshot!(said(
+        r#"
+print(data.toml_encode({ a = 1, t = { x = { 1, 2 }, y = "z" } }))
+local t = data.toml_decode('a = 1\nd = 2026-01-02\n[t]\nx = [1.5, "y"]')
+print(json.encode(t))
+print(data.yaml_to_json("a: [1, x]"), data.json_to_yaml('{"a":[1]}'))
+print(data.json_validate("{}"), data.json_validate("{"))
+local ok, rows = data.csv_parse('a,b\n1,"x, y"\n')
+print(json.encode(ok), json.encode(rows))
+print(json.encode(data.csv_parse("a;b\n1;2", { separator = ";", header = true })))
+print(data.csv_generate({ { 1, "a,b" }, { true, "c" } }))
+print(json.encode(data.deep_merge({ a = { b = 1, c = 2 }, l = { 1, 2 } }, { a = { c = 3 }, l = { 9 } })))
+print(json.encode(data.flatten({ a = { b = 1, c = { 2, 3 } } })), json.encode(data.unflatten({ ["a.b"] = 1 })))
+local doc = { a = { b = { 1, { c = "deep" } } } }
+print(data.get_path(doc, "a.b.2.c"), data.get_path(doc, "a.x.y"), data.get_path(doc, "a/b/1", "/"))
+print(json.encode(data.set_path(doc, "a.new.x", 5)))
+for _, bad in {
+	function() data.toml_encode({ 1 }) end,
+	function() data.toml_decode("a = ") end,
+	function() data.csv_parse('"a') end,
+	function() data.csv_parse("a", "ab") end,
+	function() data.csv_generate({ 1 }) end,
+	function() data.set_path({ a = 1 }, "a.b", 2) end,
+	function() data.xml_decode("<a/>") end,
+} do
+	print(select(2, pcall(bad)).message)
+end
+"#
+    ));
+}
+
+#[test]
+fn digests_randomness_and_passwords() {
+    insta::assert_snapshot!(said(
+        r#"
+for _, name in { "md5", "sha1", "sha256", "sha384", "sha512" } do print(crypto[name]("abc"), crypto[name]("abc") == crypto.hash(name, "abc")) end
+print(crypto.hmac("sha256", "key", "text"))
+print(crypto.base64_encode("a\255"), crypto.base64_decode("YWI="), crypto.base64_decode("YWI_"):byte(3), crypto.hex_encode("ab"), crypto.hex_decode("6162"))
+print(#crypto.random_bytes(8), #crypto.random_string(20), crypto.random_string(5, "x"), crypto.random_string() ~= crypto.random_string())
+print(crypto.uuid():match("^%x+%-%x+%-4%x+%-[89ab]%x+%-%x+$") ~= nil)
+local hash = crypto.password_hash("secret", { salt = "abc", rounds = 1000 })
+print(hash, crypto.password_verify("secret", hash), crypto.password_verify("Secret", hash))
+print(#crypto.password_hash("x"), crypto.password_verify("x", crypto.password_hash("x")), crypto.equal("a", "a"), crypto.equal("a", "b"))
+for _, bad in {
+	function() crypto.hash("crc", "x") end,
+	function() crypto.random_bytes(0) end,
+	function() crypto.random_string(1e9) end,
+	function() crypto.random_string(5, "") end,
+	function() crypto.password_hash("x", { salt = "a$b" }) end,
+	function() crypto.password_hash("x", { rounds = 5 }) end,
+	function() crypto.password_hash("x", { scheme = "md5" }) end,
+	function() crypto.password_hash("a\0b") end,
+	function() crypto.hex_decode("abc") end,
+	function() crypto.bcrypt_hash("x") end,
+} do
+	print(select(2, pcall(bad)).message)
+end
+"#
+    ));
+}
+
+#[test]
+fn what_is_not_there_any_more_is_said_with_its_replacement() {
+    let ran = body("local ok = docker and true\ndocker.run('nginx')");
+    assert!(ran.failure("t").contains("module `docker` is not part of this program"), "{}", ran.failure("t"));
+    assert!(ran.failure("t").contains("hint: call its own command"), "{}", ran.failure("t"));
+    let ran = body("require('terraform')");
+    assert!(ran.failure("t").contains("hint: call `terraform` with `exec.run`"), "{}", ran.failure("t"));
+    let ran = body("network.traceroute('x')");
+    assert!(
+        ran.failure("t").contains("`network.traceroute` is not part of this program"),
+        "{}",
+        ran.failure("t")
+    );
+    let program =
+        sloth_lua::load(request("t.sloth", "task('t', { run = function() aws.s3() end })")).unwrap();
+    let found: Vec<String> = program.refused().iter().map(|e| e.render(false)).collect();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("t.sloth:1"), "{}", found[0]);
+}
+
+#[test]
 fn lua_5_1_spellings_work() {
     insta::assert_snapshot!(said(
         r#"

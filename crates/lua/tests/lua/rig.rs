@@ -25,6 +25,7 @@ use sloth_core::recorded::{Condition, Origin, Recorded};
 use sloth_core::stack::Stack;
 use sloth_core::value::{Map, Value};
 use sloth_core::value_entry::ValueEntry;
+use sloth_core::web::{Answer, Errand};
 use sloth_core::workflow::Workflow;
 use sloth_lua::{LoadRequest, LuaProgram};
 
@@ -179,6 +180,31 @@ impl Catalog for TestCatalog {
     }
 }
 
+/// A network of one server: the last part of a path is the status, and what was asked is answered.
+fn network(errand: &Errand) -> CommandOutput {
+    let failed =
+        |why: &str| CommandOutput { stderr: why.to_owned(), exit_code: 1, ..CommandOutput::default() };
+    let stdout = match errand {
+        Errand::Http(request) if request.url.contains("silent") => return failed("no answer within 1s"),
+        Errand::Http(request) => {
+            let path = request.url.split(['?', '#']).next().unwrap_or("");
+            let status = path.rsplit('/').next().and_then(|s| s.parse().ok()).unwrap_or(200);
+            let headers = [("content-type", "application/json"), ("x-a", "1"), ("x-a", "2")];
+            let answer = Answer {
+                status,
+                headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+                body: serde_json::to_string(request).unwrap(),
+            };
+            serde_json::to_string(&answer).unwrap()
+        }
+        Errand::Connect { port: 1, .. } => return failed("connection refused"),
+        Errand::Connect { .. } => String::new(),
+        Errand::Resolve { name } if name == "nowhere" => return failed("name or service not known"),
+        Errand::Resolve { .. } => "192.0.2.1\n2001:db8::1".to_owned(),
+    };
+    CommandOutput { stdout, ..CommandOutput::default() }
+}
+
 #[derive(Default)]
 pub struct World {
     pub log: Mutex<Vec<String>>,
@@ -317,6 +343,9 @@ impl Scope for FakeScope {
             return Ok(CommandOutcome::WouldRun);
         }
         self.world.slow(&command.line);
+        if let Some(errand) = &command.errand {
+            return Ok(CommandOutcome::Ran(network(errand)));
+        }
         let mut output = CommandOutput::default();
         let (first, rest) = command.line.split_once(' ').unwrap_or((&command.line, ""));
         match first {

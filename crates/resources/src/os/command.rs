@@ -45,6 +45,10 @@ fn keep_descriptors_private() {
 /// # Errors
 /// It could not be started, or the watch cancelled it.
 pub fn run(command: &Command, watch: &dyn Watch) -> Result<CommandOutput, OsError> {
+    if let Some(errand) = &command.errand {
+        let timeout = command.timeout.unwrap_or(sloth_core::web::TIMEOUT);
+        return super::http::run(errand, &command.line, timeout, watch);
+    }
     run_keeping(command, watch, Keep::End)
 }
 

@@ -23,6 +23,7 @@ mod test_examples;
 mod test_hook;
 mod test_house;
 mod test_man;
+mod test_network;
 mod test_op;
 mod test_output;
 mod test_packages;

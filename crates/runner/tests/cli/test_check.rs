@@ -22,3 +22,21 @@ fn what_is_wrong_has_a_place_and_a_hint() {
     env.tell(&["check", "unknown.sloth", "-v", "values.yaml"]);
     insta::assert_snapshot!(env.story());
 }
+
+#[test]
+fn what_the_go_program_had_and_this_one_has_not_is_named_before_anything_runs() {
+    let env = env();
+    env.write(
+        "cloud.sloth",
+        "task(\"a\", { run = function()\n  docker.run(\"nginx\")\n  local tf = require(\"terraform\")\n  data.xml_decode(\"<a/>\")\nend })\n",
+    );
+    env.tell(&["check", "cloud.sloth"]);
+    env.expect(5, &["check", "cloud.sloth"]);
+    // A name of the file's own is no use of such a module.
+    env.write(
+        "own.sloth",
+        "local docker = { run = function() end }\ntask(\"a\", { run = function() docker.run() end })\n",
+    );
+    env.expect(0, &["check", "own.sloth"]);
+    insta::assert_snapshot!(env.story());
+}

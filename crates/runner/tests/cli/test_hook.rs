@@ -26,9 +26,9 @@ fn lines(env: &TestEnv, name: &str) -> Vec<Value> {
 
 /// What a web server was sent.
 #[derive(Clone, Debug, Default)]
-struct Request {
-    headers: Vec<(String, String)>,
-    body: String,
+pub struct Request {
+    pub headers: Vec<(String, String)>,
+    pub body: String,
 }
 
 impl Request {
@@ -66,7 +66,7 @@ fn answer(stream: impl std::io::Read + std::io::Write, answers: &[&str], got: &M
 }
 
 /// A web server that answers with one text after the other, the last one for ever.
-fn server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<Request>>>) {
+pub fn server(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let got: Arc<Mutex<Vec<Request>>> = Arc::default();
