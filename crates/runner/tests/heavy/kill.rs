@@ -36,7 +36,7 @@ end }})
 }
 
 fn prepare() -> Bench {
-    let bench = Bench::new();
+    let bench = super::bench();
     for group in 0..5 {
         bench.write(&format!("root/old{group}.conf"), &format!("theirs {group}\n"));
         bench.write(&format!("root/gone{group}"), "shall go\n");
@@ -182,7 +182,7 @@ fn heavy_killed_at_every_failpoint() {
 #[test]
 fn heavy_killed_at_random_instants() {
     let known = uninterrupted();
-    let rounds = amount("SLOTH_TEST_KILLS", 160);
+    let rounds = amount("SLOTH_TEST_KILLS", 160) / super::PART;
     let seed = amount("SLOTH_TEST_SEED", u64::from(std::process::id()));
     println!("seed {seed}");
     let mut dice = Dice::new(seed);

@@ -9,7 +9,7 @@ use crate::bench::{Bench, amount, text};
 fn heavy_contending_processes_never_overlap_and_all_are_served() {
     let processes = amount("SLOTH_TEST_PROCESSES", 32);
     let seconds = amount("SLOTH_TEST_SECONDS", 20);
-    let bench = Bench::new();
+    let bench = super::bench();
     let here = bench.dir.path().display().to_string();
     // `mkdir` is atomic: it fails when another process is inside.
     let program = format!(
@@ -65,7 +65,7 @@ end }})
 
 #[test]
 fn heavy_a_holder_that_slept_past_its_lease_is_refused() {
-    let bench = Bench::new();
+    let bench = super::bench();
     let here = bench.dir.path().display().to_string();
     bench.write("config.yaml", "stacks:\n  lease_ttl: 2s\n");
     let slow = format!(
