@@ -62,7 +62,6 @@ fn over_the_network_the_server_proves_who_it_is() {
         (url.replace(&ours, "/nonexistent.pem"), "/nonexistent.pem"),
         (url.replace("%20", "%21"), "password"),
         (format!("{url}&sslmode=require"), "sslmode"),
-        (format!("{url}&sslmode=prefer"), "sslmode"),
     ] {
         for command in [&["state", "get", "k"][..], &["state", "set", "k", "2"]] {
             let ran = env.run(&[&["--db", &wrong], command].concat());

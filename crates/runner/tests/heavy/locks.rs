@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, amount, text};
+use crate::bench::{amount, text};
 
 #[test]
 fn heavy_contending_processes_never_overlap_and_all_are_served() {

@@ -17,8 +17,8 @@ fn count(bench: &Bench) -> u64 {
 fn counted_while(bench: &Bench, seconds: u64, harm: impl Fn(&mut Dice) + Sync) {
     let end = Instant::now() + Duration::from_secs(seconds);
     bench.expect(0, &["state", "set", "n", "0"]);
+    let going = AtomicBool::new(true);
     let (done, not, unknown) = std::thread::scope(|scope| {
-        let going = AtomicBool::new(true);
         let counters: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {

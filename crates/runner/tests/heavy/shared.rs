@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::bench::{Bench, amount, text};
+use crate::bench::{amount, text};
 
 #[test]
 fn heavy_counting_processes_lose_nothing() {
