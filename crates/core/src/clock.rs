@@ -102,6 +102,10 @@ impl FixedClock {
     pub fn advance(&self, by: std::time::Duration) {
         self.0.fetch_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
+    /// Sets both back, as only the wall clock of a real host can be.
+    pub fn set_back(&self, by: std::time::Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
 }
 
 impl Clock for FixedClock {

@@ -1,6 +1,6 @@
 //! What earlier runs left behind when they died, settled by looking at the machine.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 use sloth_core::address::Address;
 use sloth_core::command::CommandOutput;
@@ -26,14 +26,13 @@ use crate::report::RecoveredStep;
 /// is known wait for a person.
 #[derive(Default)]
 pub(crate) struct Replay {
-    commands: HashMap<String, VecDeque<Replayed>>,
+    commands: HashMap<String, Replayed>,
     runs: BTreeSet<RunId>,
     unknown: BTreeSet<RunId>,
 }
 
 pub(crate) struct Replayed {
     pub id: String,
-    pub run: RunId,
     /// `None`: it began and nobody knows more.
     pub output: Option<CommandOutput>,
 }
@@ -41,9 +40,13 @@ pub(crate) struct Replayed {
 impl Replay {
     /// The earlier fate of a command, once.
     pub fn take(&mut self, key: &str) -> Option<Replayed> {
-        self.commands.get_mut(key)?.pop_front()
+        self.commands.remove(key)
     }
-    /// Runs whose journal ends with this one: all but those with a command nobody decided about.
+    /// Is there a step nobody can look up, and nobody has decided about?
+    pub fn is_stuck(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+    /// Runs whose journal ends with this one: all but those with a step nobody decided about.
     pub fn finished_runs(&self) -> Vec<RunId> {
         self.runs.difference(&self.unknown).cloned().collect()
     }
@@ -86,7 +89,9 @@ pub(crate) fn recover(
     let mut replay = Replay::default();
     let mut report = Vec::new();
     let mut settled = Vec::new();
+    let mut with_commands = BTreeSet::new();
     let fates = Fates::of(&*ctx.store, stack, &steps)?;
+    let telling: BTreeSet<(RunId, u64)> = telling(&steps, &fates).values().map(|s| place(s)).collect();
     for step in steps {
         replay.runs.insert(step.run.clone());
         if fates.is_over(&step) {
@@ -94,6 +99,10 @@ pub(crate) fn recover(
         }
         match &step.intention.subject {
             Subject::Command { key, .. } => {
+                with_commands.insert(step.run.clone());
+                if !telling.contains(&place(&step)) {
+                    continue;
+                }
                 let id = step_id(&step.run, step.intention.seq);
                 let output = step
                     .finished
@@ -104,8 +113,7 @@ pub(crate) fn recover(
                     replay.unknown.insert(step.run.clone());
                 }
                 report.push(RecoveredStep { id: id.clone(), title: step.intention.title(), verdict });
-                let entry = Replayed { id, run: step.run.clone(), output };
-                replay.commands.entry(key.clone()).or_default().push_back(entry);
+                replay.commands.insert(key.clone(), Replayed { id, output });
             }
             Subject::Resource { .. } => {
                 let (verdict, blobs) = judge(ctx, &step);
@@ -134,7 +142,6 @@ pub(crate) fn recover(
             journal.resolve(&item.step.run, item.step.intention.seq)?;
         }
     }
-    let with_commands: BTreeSet<RunId> = replay.commands.values().flatten().map(|c| c.run.clone()).collect();
     for run in replay.runs.clone() {
         if !with_commands.contains(&run) && !replay.unknown.contains(&run) {
             journal.close(&run)?;
@@ -146,7 +153,8 @@ pub(crate) fn recover(
 
 /// What is known of the runs that left steps behind.
 struct Fates {
-    /// Came to their end and could not clear their journal: their commands are nothing to continue from.
+    /// Came to their end and could not clear their journal: their commands are nothing to continue from. A run that failed
+    /// is not among them: it keeps its journal where it waits for a person.
     ended: BTreeSet<RunId>,
     /// Were continued by a run that completed: what they had done is done.
     continued: BTreeSet<RunId>,
@@ -160,18 +168,16 @@ impl Fates {
         if ids.is_empty() {
             return Ok(fates);
         }
-        let last_completed = view
-            .run_list(&stack.id, 64)?
-            .into_iter()
-            .filter(|r| r.status == RunStatus::Completed)
-            .map(|r| r.started_at)
-            .max();
+        // Newest first, in the order in which they began. Their times would not do: clocks are set back.
+        let runs = view.run_list(&stack.id, 64)?;
+        let completed = runs.iter().position(|r| r.status == RunStatus::Completed);
         for id in ids {
             let Some(run) = view.run_get(id)? else { continue };
-            if !matches!(run.status, RunStatus::Running | RunStatus::Crashed) {
+            if !matches!(run.status, RunStatus::Running | RunStatus::Crashed | RunStatus::Failed) {
                 fates.ended.insert(id.clone());
             }
-            if last_completed.is_some_and(|at| at > run.started_at) {
+            let place = runs.iter().position(|r| r.id == *id).unwrap_or(usize::MAX);
+            if completed.is_some_and(|at| at < place) {
                 fates.continued.insert(id.clone());
             }
         }
@@ -184,6 +190,24 @@ impl Fates {
             && (self.ended.contains(&step.run)
                 || (step.finished.is_some() && self.continued.contains(&step.run)))
     }
+}
+
+fn place(step: &OpenStep) -> (RunId, u64) {
+    (step.run.clone(), step.intention.seq)
+}
+
+/// The step that tells what became of each command, by the command's place in the program. A run that continues another one
+/// notes once more which commands had ended; when it dies while noting, the older note still tells.
+fn telling<'s>(steps: &'s [OpenStep], fates: &Fates) -> HashMap<&'s str, &'s OpenStep> {
+    let mut found: HashMap<&str, &OpenStep> = HashMap::new();
+    for step in steps.iter().filter(|step| !fates.is_over(step)) {
+        let Subject::Command { key, .. } = &step.intention.subject else { continue };
+        let known = found.entry(key).or_insert(step);
+        if known.finished.is_none() {
+            *known = step;
+        }
+    }
+    found
 }
 
 /// Finds out what became of a resource step by looking.
@@ -340,9 +364,13 @@ pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, Eng
 pub(crate) fn open_steps_in(store: &dyn Store, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
     let steps = store.journal().open_steps(&stack.id)?;
     let fates = Fates::of(store, stack, &steps)?;
+    let telling: BTreeSet<(RunId, u64)> = telling(&steps, &fates).values().map(|s| place(s)).collect();
     Ok(steps
         .into_iter()
-        .filter(|step| !fates.is_over(step))
+        .filter(|step| match step.intention.subject {
+            Subject::Command { .. } => telling.contains(&place(step)),
+            Subject::Resource { .. } => true,
+        })
         .map(|step| OpenStepInfo {
             id: step_id(&step.run, step.intention.seq),
             run: step.run.to_string(),

@@ -355,18 +355,23 @@ impl Session {
         drop(ledger);
         let done = txn.commit(Seal::Version(note, record))?;
         failpoint::pass("after-final-commit");
-        // A step whose end nobody knows stays open, to be looked at by whoever comes next.
+        let replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        // A step whose end nobody knows stays open, to be looked at by whoever comes next. Where a run stopped because a
+        // person has to decide first, the next one goes on there, and has to know what this one and those before have done.
         let (open, upto) = {
             let ledger = self.ledger();
             (!ledger.open_seqs.is_empty(), ledger.settled_upto())
         };
-        if open {
+        let waits = replay.is_stuck() && run.status == RunStatus::Failed;
+        if open || waits {
             self.ctx.store.journal().settle(&self.run, upto)?;
         } else {
             self.ctx.store.journal().close(&self.run)?;
         }
-        for run in self.replay.lock().unwrap_or_else(PoisonError::into_inner).finished_runs() {
-            self.ctx.store.journal().close(&run)?;
+        if !waits {
+            for run in replay.finished_runs() {
+                self.ctx.store.journal().close(&run)?;
+            }
         }
         Ok(done)
     }

@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use sloth_core::body::CommandCall;
+use sloth_core::clock::Timestamp;
 use sloth_core::command::Command;
 use sloth_core::desired::Options;
+use sloth_core::id::RunId;
 use sloth_core::run::RunStatus;
+use sloth_core::stack::Stack;
+use sloth_core::store::Wait;
 use sloth_core::value::Map;
-use sloth_engine::run::{Decision, open_steps, settle_step};
+use sloth_engine::run::{Decision, RunRequest, open_steps, settle_step};
+use sloth_engine::scope::ScopeRequest;
 
 use sloth_testkit::program::{ScriptedProgram, thing_with, want};
 
@@ -125,6 +130,80 @@ fn a_command_nobody_knows_about_waits_for_a_person() {
         assert_eq!(house.run(with_command(false)).status, RunStatus::Completed);
         assert_eq!(house.machine.ran().len(), ran + runs, "{decision:?}");
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_run_forgotten() {
+    let house = House::new();
+    house.run(with_command(false));
+    house.clock.set_back(std::time::Duration::from_secs(3600));
+    catch_unwind(AssertUnwindSafe(|| house.run(with_command(true)))).unwrap_err();
+    let ran = house.machine.ran().len();
+    assert_eq!(ran, 2);
+    assert_eq!(house.run(with_command(false)).status, RunStatus::Completed);
+    assert_eq!(house.machine.ran().len(), ran, "it ended in the run that died");
+}
+
+fn stack_of(house: &House) -> Stack {
+    house.ctx.store.view().unwrap().stack_list().unwrap()[0].clone()
+}
+
+#[test]
+fn dying_while_noting_what_had_ended_raises_no_question() {
+    let house = House::new();
+    catch_unwind(AssertUnwindSafe(|| house.run(with_command(true)))).unwrap_err();
+    // A second run goes on from there, notes the command once more, and dies before it notes its end.
+    let (stack, journal) = (stack_of(&house), house.ctx.store.journal());
+    let first = journal.open_steps(&stack.id).unwrap().remove(0);
+    let second = RunId::generate(Timestamp::from_nanos(first.intention.at.as_nanos() + 1));
+    journal.begin(&stack.id, &second, &first.intention, &[], Wait::Durable).unwrap();
+    let open = open_steps(&house.ctx, &stack).unwrap();
+    assert!(open.len() == 1 && open[0].finished, "{open:?}");
+    assert_eq!(house.run(with_command(false)).status, RunStatus::Completed);
+    assert_eq!(house.machine.ran(), ["send mail"]);
+    assert!(journal.open_steps(&stack.id).unwrap().is_empty(), "nothing is left to ask about");
+    assert_eq!(house.run(with_command(false)).status, RunStatus::Completed);
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_forgets_no_command() {
+    // `early` and `late` do not need each other, and the run dies in the one declared last.
+    let program = || {
+        ScriptedProgram::new("w")
+            .task("early", &[], |s| {
+                s.command(CommandCall { host: None, command: Command::shell("early"), span: None })?;
+                Ok(Map::new())
+            })
+            .task("late", &[], |s| {
+                s.command(CommandCall { host: None, command: Command::shell("late"), span: None })?;
+                Ok(Map::new())
+            })
+    };
+    let house = House::new();
+    let count = |word: &str| house.machine.ran().iter().filter(|r| r.as_str() == word).count();
+    // Only `late` is run, and dies.
+    house.machine.on_command_hook(|| panic!("died"));
+    let request = RunRequest {
+        scope: ScopeRequest { tasks: vec!["late".to_owned()], ..ScopeRequest::default() },
+        ..RunRequest::default()
+    };
+    catch_unwind(AssertUnwindSafe(|| house.try_run(program(), &request))).unwrap_err();
+    house.machine.on_command_hook(|| ());
+    let late = count("late");
+    // The next run gets as far as the question, and so does the one after it; neither repeats what was done.
+    for _ in 0..3 {
+        let report = house.run(program());
+        assert!(report.needs_person, "{:?}", report.error);
+        assert_eq!((count("early"), count("late")), (1, late));
+    }
+    let stack = stack_of(&house);
+    let open = open_steps(&house.ctx, &stack).unwrap();
+    let asked: Vec<_> = open.iter().filter(|s| s.unknown).collect();
+    assert_eq!(asked.len(), 1, "{open:?}");
+    settle_step(&house.ctx, &stack, &asked[0].id, Decision::Redo).unwrap();
+    assert_eq!(house.run(program()).status, RunStatus::Completed);
+    assert_eq!((count("early"), count("late")), (1, late + 1));
+    assert!(open_steps(&house.ctx, &stack).unwrap().is_empty());
 }
 
 #[test]
