@@ -1,12 +1,21 @@
-//! What is asked of the network from a host: requests of HTTP, connections, names. It is carried out where commands are,
-//! as a [`Command`](crate::command::Command) with an [`Errand`], so that it is planned, journalled and delegated like one.
+//! What is asked of a host and of the network around it: facts, requests of HTTP, connections, names. It is carried out
+//! where commands are, as a [`Command`](crate::command::Command) with an [`Errand`], so that it is planned, journalled and
+//! delegated like one.
 
 use std::time::Duration;
 
-/// Something to do on the network.
+/// Something to do besides starting programs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Errand {
+    /// Say what the host knows of itself; the output is JSON.
+    Facts {
+        /// Of what: `os`, `memory`, `package`, …
+        topic: String,
+        /// Of which one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
     /// Send a request; the output is an [`Answer`] as JSON.
     Http(Request),
     /// Open a TCP connection and close it again.

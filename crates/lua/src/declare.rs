@@ -33,6 +33,7 @@ pub(crate) struct Wish {
 }
 
 pub(crate) fn call(lua: &Lua, shared: &Rc<Shared>, signature: &Signature, args: MultiValue) -> Native {
+    shared.moves();
     let scope = shared.scope(signature.title())?;
     let free = Unlimited::new(lua);
     let checked = signature.check(lua, shared, args)?;
@@ -186,6 +187,7 @@ fn resources(scope: &dyn Scope, calls: Vec<Call>) -> Outcomes {
 }
 
 fn answer(lua: &Lua, shared: &Rc<Shared>, mut outcomes: Outcomes, ignore: bool) -> Native {
+    shared.moves();
     if outcomes.len() == 1
         && let Some((_, outcome)) = outcomes.pop()
     {

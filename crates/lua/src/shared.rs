@@ -120,6 +120,10 @@ pub(crate) struct Shared {
     pub(crate) exec_meta: RefCell<Option<Table>>,
     pub(crate) empty: RefCell<Option<Table>>,
     pub(crate) wrap: RefCell<Option<Function>>,
+    /// What was read of hosts.
+    pub(crate) facts: RefCell<crate::modules::facts::Known>,
+    /// How many calls may have changed a host.
+    pub(crate) moved: std::cell::Cell<u64>,
     /// What `os.clock` counts from.
     pub(crate) started: std::time::Instant,
 }
@@ -151,6 +155,8 @@ impl Shared {
             exec_meta: RefCell::default(),
             empty: RefCell::default(),
             wrap: RefCell::default(),
+            facts: RefCell::default(),
+            moved: std::cell::Cell::new(0),
             started: std::time::Instant::now(),
         }
     }
@@ -198,6 +204,10 @@ impl Shared {
     /// Asks whether an effect may happen; true means go on.
     pub(crate) fn permitted(&self, what: &str, function: &str) -> Result<bool, Fault> {
         Ok(self.scope(function)?.effect(what)? == sloth_core::body::Permission::Go)
+    }
+    /// Something may change a host, or has changed it: what was read of it is old.
+    pub(crate) fn moves(&self) {
+        self.moved.set(self.moved.get() + 1);
     }
     /// A controller path as code writes it: `~` expanded, relative to the workflow file.
     pub(crate) fn path(&self, text: &str) -> PathBuf {

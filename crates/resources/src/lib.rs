@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod facts;
+pub mod inquiry;
 pub mod local;
 pub mod os;
 pub mod provider;

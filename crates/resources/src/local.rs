@@ -9,6 +9,7 @@ use sloth_core::digest::Digest;
 use sloth_core::machine::{Applied, ApplyError, Captured, Machine, Sight, Step, Unreachable, Watch};
 use sloth_core::observed::{ProbeError, Seen};
 use sloth_core::value::Value;
+use sloth_core::web::Errand;
 use sloth_core::workflow::Durability;
 
 use crate::os::overlay::Overlay;
@@ -148,6 +149,9 @@ impl Machine for LocalMachine {
             .collect()
     }
     fn run(&self, command: &Command, watch: &dyn Watch) -> Result<CommandOutput, ApplyError> {
+        if let Some(Errand::Facts { topic, of }) = command.errand.as_deref() {
+            return Ok(crate::inquiry::answer(&*self.os, topic, of.as_deref()));
+        }
         match command.read_only && self.os.rehearsing() {
             true => Ok(self.os.query(command)?),
             false => Ok(self.os.run(command, watch)?),

@@ -85,6 +85,7 @@ pub(super) fn run(
     guarded: Option<&(Rc<Signature>, String)>,
 ) -> Native {
     let scope = shared.scope("exec.run")?;
+    shared.moves();
     let (request, given) = parse(lua, shared, args)?;
     if request.skip {
         let output = CommandOutput::default();
@@ -146,6 +147,7 @@ fn carry_out(
 }
 
 fn finish(lua: &Lua, shared: &Rc<Shared>, done: Result<Done, CallError>, raise: bool, shown: &str) -> Native {
+    shared.moves();
     match done? {
         Done::Guarded => {
             let extra = Extra { changed: false, planned: false, skipped: true };
@@ -483,6 +485,7 @@ pub(super) fn shell(
     then: impl FnOnce(&Lua, &Rc<Shared>, Option<CommandOutput>) -> Native + Send + 'static,
 ) -> Native {
     let scope: Arc<dyn Scope> = shared.scope(function)?;
+    shared.moves();
     let cx = shared.cx();
     let call = CommandCall {
         host: cx.host.borrow().clone(),

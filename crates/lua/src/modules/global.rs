@@ -110,6 +110,10 @@ pub(super) fn goroutine(module: &Module<'_>) -> mlua::Result<()> {
 pub(super) fn strict(module: &Module<'_>) -> mlua::Result<()> {
     let (lua, shared, table) = (module.lua, module.shared, &module.table);
     let meta = module.meta()?;
+    if !meta.raw_get::<LuaValue>("__index")?.is_nil() {
+        meta.set_readonly(true);
+        return Ok(());
+    }
     let title = module.name;
     let weak = table.clone();
     let index = shared.raw_native(lua, move |lua, shared, args| {

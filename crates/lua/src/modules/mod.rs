@@ -3,9 +3,11 @@
 pub(crate) mod crypto;
 pub(crate) mod data;
 pub(crate) mod exec;
+pub(crate) mod facts;
 pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod http;
+pub(crate) mod infra_test;
 pub(crate) mod io;
 pub(crate) mod log;
 pub(crate) mod net;
@@ -111,10 +113,12 @@ const MODULES: &[(&str, Fill)] = &[
     ("data", data::data),
     ("event", stack::event),
     ("exec", exec::fill),
+    ("facts", facts::fill),
     ("fs", fs::fill),
     ("goroutine", global::goroutine),
     ("group", global::group),
     ("http", http::fill),
+    ("infra_test", infra_test::fill),
     ("io", io::fill),
     ("json", data::json),
     ("log", log::fill),

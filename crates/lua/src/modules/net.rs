@@ -160,6 +160,23 @@ fn run(scope: &dyn Scope, call: CommandCall) -> Result<CommandOutput, CallError>
     }
 }
 
+/// Tries a connection; the target, and why there is none, go to `then`.
+pub(super) fn connect(
+    lua: &Lua,
+    shared: &Rc<Shared>,
+    args: &MultiValue,
+    seconds: f64,
+    then: impl FnOnce(&str, Option<String>) -> Native + Send + 'static,
+) -> Native {
+    let given = named(lua, shared, &PORT, args.iter().take(2).cloned().collect())?;
+    let target = Target::of("infra_test.can_connect", &given, seconds)?;
+    let command = target.command(target.timeout);
+    ask(lua, shared, "infra_test.can_connect", command, target.on, move |_, output| {
+        let shown = format!("{}:{}", target.host, target.port);
+        then(&shown, (!output.success()).then_some(output.stderr))
+    })
+}
+
 /// A port of a host.
 struct Target {
     host: String,

@@ -326,6 +326,90 @@ end
 }
 
 #[test]
+fn facts_are_read_once_until_something_moves() {
+    insta::assert_snapshot!(said(
+        r#"
+print(facts.os.family, facts.os.version, facts.os.family, facts.cpu.count)
+print(facts.on("web1").os.id, facts.get_platform({ agent = "web1" }).os, facts.get_hostname())
+print(facts.get_disk({ mountpoint = "/home" }).total, #facts.get_disk(), facts.get_disk({ mountpoint = "/srv" }))
+print(facts.get_network({ interface = "eth0" }).mtu, facts.network.interfaces[1].name, facts.get_user({ username = "root" }).uid)
+print(facts.package("nginx").version, facts.get_package({ agent = "db", name = "vim" }).installed, facts.service("nginx").active)
+print(facts.package("nginx").installed)
+pkg.install("vim")
+print(facts.package("nginx").installed, facts.cpu.count)
+facts.refresh()
+print(facts.cpu.count, facts.path("/etc/motd").mode)
+local all = facts.get_all()
+print(all.hostname, all.platform.os, all.cpus, all.memory)
+print(facts.get_memory())
+for _, bad in {
+	function() return facts.memory end,
+	function() return facts.discs end,
+	function() return facts.package() end,
+	function() return facts.get_user({ usernme = "x" }) end,
+	function() facts.os = 1 end,
+	function() facts.on() end,
+} do
+	print(tostring(select(2, pcall(bad))))
+end
+"#
+    ));
+}
+
+#[test]
+fn assertions_hold_or_say_what_is_so() {
+    insta::assert_snapshot!(said(
+        r#"
+local t = require("infra_test")
+t.file_exists("/etc/motd") t.is_file("/etc/motd", "web1") t.file_absent("/none")
+t.file_contains("/etc/motd", "hello") t.file_contains("/etc/motd", "world \\d+$|^hello")
+t.file_mode("/etc/motd", "644") t.file_mode("/etc/motd", "0o644") t.file_mode("/etc/motd", "0644", "web1")
+t.file_owner("/etc/motd", "root") t.file_owner("/etc/motd", 0) t.file_group("/etc/motd", "adm") t.file_size("/etc/motd", 5)
+t.package_is_installed("nginx") t.package_version("nginx", "1.18") t.package_version("nginx", "1.18.0-6") t.package_version("nginx", "1:1")
+t.service_is_running("nginx") t.port_is_listening(22) t.port_is_tcp(22)
+t.process_is_running("java.*spring") t.process_count("init", 1) t.can_connect("db", 5432, 100)
+t.command_succeeds("echo hi") t.command_fails("false") t.command_stdout_contains("echo hi there", "t.ere")
+t.command_stderr_is_empty("echo x") t.command_output_equals("echo x", "x", "web1") t.ping("db", 2)
+print("all hold")
+for _, bad in {
+	function() t.file_exists("/none") end,
+	function() t.is_directory("/etc/motd") end,
+	function() t.file_contains("/etc/motd", "nothing") end,
+	function() t.file_contains("/none", "x") end,
+	function() t.file_mode("/etc/motd", "600") end,
+	function() t.file_mode("/etc/motd", "abc") end,
+	function() t.file_owner("/none", "root") end,
+	function() t.file_size("/etc/motd", 6) end,
+	function() t.package_is_installed("vim") end,
+	function() t.package_version("nginx", "1.1") end,
+	function() t.package_version("vim", "9") end,
+	function() t.service_is_enabled("nginx") end,
+	function() t.service_is_running("apache2") end,
+	function() t.port_is_udp(22) end,
+	function() t.process_count("java", 2) end,
+	function() t.process_is_running("postgres") end,
+	function() t.can_connect("db", 1) end,
+	function() t.command_succeeds("false") end,
+	function() t.command_output_equals("echo x", "y") end,
+	function() t.ping("-f") end,
+	function() t.file_mode("/etc/motd") end,
+	function() t.file_exist("/etc/motd") end,
+} do
+	print(select(2, pcall(bad)).message)
+end
+"#
+    ));
+    let world = Arc::new(World::default());
+    world.planning.store(true, std::sync::atomic::Ordering::SeqCst);
+    let code = r#"task("t", { run = function()
+print(infra_test.file_exists("/none"), infra_test.command_succeeds("false"), infra_test.process_count("x", 2), infra_test.can_connect("db", 1))
+end })"#;
+    let ran = run_with(request("t.sloth", code), &world, 1);
+    ran.all_good();
+    insta::assert_snapshot!(ran.said().join("\n"));
+}
+
+#[test]
 fn what_is_not_there_any_more_is_said_with_its_replacement() {
     let ran = body("local ok = docker and true\ndocker.run('nginx')");
     assert!(ran.failure("t").contains("module `docker` is not part of this program"), "{}", ran.failure("t"));

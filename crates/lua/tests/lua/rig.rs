@@ -199,6 +199,33 @@ fn network(errand: &Errand) -> CommandOutput {
         }
         Errand::Connect { port: 1, .. } => return failed("connection refused"),
         Errand::Connect { .. } => String::new(),
+        Errand::Facts { topic, of } => {
+            let of = of.as_deref().unwrap_or("");
+            match (topic.as_str(), of) {
+                ("os", _) => r#"{"id":"debian","family":"debian","version":"12","hostname":"h1"}"#.to_owned(),
+                ("cpu", _) => r#"{"count":4}"#.to_owned(),
+                ("disks", _) => r#"[{"mountpoint":"/","total":10},{"mountpoint":"/home","total":20}]"#.to_owned(),
+                ("network", _) => r#"{"interfaces":[{"name":"eth0","mtu":1500}]}"#.to_owned(),
+                ("users", _) => r#"[{"username":"root","uid":0}]"#.to_owned(),
+                ("ports", _) => r#"[{"protocol":"tcp","port":22,"address":"0.0.0.0"}]"#.to_owned(),
+                ("processes", _) => {
+                    r#"{"total":2,"list":[{"pid":1,"name":"init","command":"/sbin/init"},{"pid":9,"name":"java","command":"java -jar spring-boot.jar"}]}"#
+                        .to_owned()
+                }
+                ("package", "nginx") => r#"{"name":"nginx","installed":true,"version":"1:1.18.0-6"}"#.to_owned(),
+                ("package", name) => format!(r#"{{"name":"{name}","installed":false}}"#),
+                ("service", "nginx") => r#"{"name":"nginx","active":true,"enabled":false,"status":"active"}"#.to_owned(),
+                ("service", _) => r#"{"active":false,"status":"inactive","state":"dead"}"#.to_owned(),
+                ("path", "/etc/motd") => {
+                    r#"{"exists":true,"is_file":true,"is_dir":false,"mode":"0644","owner":"root","uid":0,"group":"adm","gid":4,"size":5}"#
+                        .to_owned()
+                }
+                ("path", _) => r#"{"exists":false}"#.to_owned(),
+                ("content", "/etc/motd") => r#""hello\nworld 42\n""#.to_owned(),
+                ("content", _) => return failed("there is no such file"),
+                _ => return failed("nothing is known of it"),
+            }
+        }
         Errand::Resolve { name } if name == "nowhere" => return failed("name or service not known"),
         Errand::Resolve { .. } => "192.0.2.1\n2001:db8::1".to_owned(),
     };

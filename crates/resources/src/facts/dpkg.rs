@@ -74,6 +74,11 @@ impl Status {
         let first = found.next()?;
         Some(if first.installed() { first } else { found.find(|p| p.installed()).unwrap_or(first) })
     }
+    /// Names and packages of what is installed, in no order.
+    pub fn installed(&self) -> impl Iterator<Item = (&str, &Package)> {
+        let all = self.packages.iter().flat_map(|(name, all)| all.iter().map(move |p| (name.as_str(), p)));
+        all.filter(|(_, package)| package.installed())
+    }
     /// Did something stop in the middle of any package?
     #[must_use]
     pub fn interrupted(&self) -> bool {

@@ -2,4 +2,5 @@
 
 pub mod accounts;
 pub mod dpkg;
+pub mod host;
 pub mod systemd;

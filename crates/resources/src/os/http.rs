@@ -135,6 +135,8 @@ pub fn run(
                 }
                 Errand::Connect { host, port } => connect(host, *port, timeout).map(|()| String::new()),
                 Errand::Resolve { name } => resolve(name),
+                // The machine itself answers this one, from its files.
+                Errand::Facts { topic, .. } => Err(format!("nothing is known of `{topic}` here")),
             };
             // Nobody waits any more when it was cancelled.
             let _ = done.send(outcome);

@@ -5,6 +5,7 @@ mod accounts;
 mod ansible;
 mod cases;
 mod commands;
+mod facts;
 mod fake_apt;
 mod fake_systemd;
 mod front;

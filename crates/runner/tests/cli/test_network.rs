@@ -1,4 +1,4 @@
-//! What workflows do on the network.
+//! What workflows do on the network, and what they ask of a host.
 
 use crate::env;
 use crate::test_hook::server;
@@ -65,4 +65,28 @@ end })
         ran.text()
     );
     assert!(ran.says("ports.sloth:6"), "{}", ran.text());
+}
+
+#[test]
+fn a_host_is_asked_and_asserted_about() {
+    let env = env();
+    env.write(
+        "facts.sloth",
+        r#"
+task("look", { run = function()
+    local path = values.dir .. "/made"
+    log.info(facts.os.kernel .. " " .. tostring(facts.cpu.count > 0) .. " " .. facts.path("/").mode)
+    file.content({ path = path, content = "one two", mode = "0600" })
+    infra_test.file_mode(path, "600")
+    infra_test.file_contains(path, "t.o$")
+    infra_test.command_output_equals("cat " .. path, "one two")
+    infra_test.file_size(path, 8)
+end })
+"#,
+    );
+    let dir = format!("dir={}", env.work().display());
+    let planned = env.expect(0, &["plan", "facts.sloth", "--var", &dir]);
+    assert!(planned.says("check file mode") && planned.says("Linux true 0"), "{}", planned.text());
+    let ran = env.expect(1, &["run", "facts.sloth", "--var", &dir]);
+    assert!(ran.says("has 7 bytes, not 8") && ran.says("facts.sloth:9"), "{}", ran.text());
 }
