@@ -8,7 +8,7 @@ use crate::bench::{amount, text};
 #[test]
 fn heavy_contending_processes_never_overlap_and_all_are_served() {
     let processes = amount("SLOTH_TEST_PROCESSES", 32);
-    let seconds = amount("SLOTH_TEST_SECONDS", 20);
+    let seconds = amount("SLOTH_TEST_SECONDS", 20) / super::PART.min(2);
     let bench = super::bench();
     let here = bench.dir.path().display().to_string();
     // `mkdir` is atomic: it fails when another process is inside.

@@ -11,12 +11,16 @@ mod disk;
 mod hooks;
 mod kill;
 mod locks;
+mod migration;
 mod on_a_server;
 mod server;
 mod shared;
 
 /// One in so many rounds is enough, where there are rounds.
 const PART: u64 = 1;
+/// Every failpoint is passed several times; each of them counts.
+#[cfg(feature = "failpoints")]
+const STEP: usize = 1;
 
 /// A place that keeps its state in a file.
 fn bench() -> bench::Bench {

@@ -4,6 +4,9 @@ use crate::bench::Bench;
 
 /// One in so many rounds is enough.
 const PART: u64 = 8;
+/// Every failpoint is passed several times; so many are passed over.
+#[cfg(feature = "failpoints")]
+const STEP: usize = 8;
 
 /// A place that keeps its state on a server. Without a server, that is said, and it is a file as everywhere else.
 fn bench() -> Bench {
