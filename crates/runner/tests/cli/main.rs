@@ -60,6 +60,7 @@ mod test_stack_validate;
 mod test_state;
 mod test_state_workflow;
 mod test_terminal;
+mod test_types;
 mod test_undo;
 mod test_usage;
 mod test_version;
