@@ -101,7 +101,7 @@ fn a_newer_serial_becomes_a_new_version() {
     tell(import("newer.tfstate"), &[]);
     tell(import("network.tfstate"), &[]);
     env.tell(&["stack", "snapshot", "compare", "network", "v1", "v2"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
     let back = |env: &TestEnv| env.expect(0, &["stack", "export", "network", "--format", "tfstate"]).stdout;
     assert_eq!(back(&env), newer, "byte for byte, with its own serial");
     // What was exported of the first version is still that.
@@ -129,7 +129,6 @@ fn a_stack_that_is_there_is_only_replaced_when_asked() {
         .command()
         .args(["stack", "lock", "acquire", "site"])
         .env("SLOTH_RUNNER_DATA_DIR", env.path("elsewhere"))
-        .env("SLOTH_RUNNER_DB", env.db())
         .output()
         .unwrap();
     assert!(elsewhere.status.success(), "{elsewhere:?}");

@@ -1,6 +1,6 @@
 //! `state workflow backup`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sloth_core::clock::Clock as _;
 
@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::commands::backup::{dated, make_room};
 use crate::commands::state::workflow::document;
+use crate::config;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::files;
@@ -24,7 +25,7 @@ pub struct Args {
     /// Workflow: name, id, or the beginning of an id
     #[arg(value_name = "STACK")]
     workflow: String,
-    /// Directory, made when it is missing [default: `backups` beside the database]
+    /// Directory, made when it is missing [default: `backups` beside the database, or in the data directory when that is on a server]
     #[arg(short, long, value_name = "DIR")]
     directory: Option<PathBuf>,
 }
@@ -36,10 +37,11 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let (stack, _) = app.stack_at(&*app.view()?, &args.workflow)?;
     let text = document::write(app, &stack)?;
-    let directory = match (&args.directory, app.location()?.path()) {
-        (Some(directory), _) => directory.clone(),
-        (None, Some(database)) => database.parent().unwrap_or(&PathBuf::new()).join("backups"),
-        (None, None) => return Err(CommandError::usage("say where with `--directory DIR`")),
+    let directory = match (&args.directory, app.location()?.path(), config::data_dir()) {
+        (Some(directory), ..) => directory.clone(),
+        (None, Some(database), _) => database.parent().unwrap_or(Path::new("")).join("backups"),
+        (None, None, Some(data)) => data.join("backups"),
+        (None, None, None) => return Err(CommandError::usage("say where with `--directory DIR`")),
     };
     // Names of files are shorter than names of stacks may be.
     let end = stack.name.floor_char_boundary(160);
