@@ -195,7 +195,7 @@ fn rights_of_a_directory_are_planned_set_found_and_put_back_and_links_lead_nowhe
     let output = place.sloth(&["run", "rights.sloth", "--stack", "rights"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("in/second` ") && said.contains("several names"), "{said}");
+    assert!(said.contains("in/second`") && said.contains("several names"), "{said}");
     assert_eq!((mode(&canary), mode(&root.join("a"))), (0o600, 0o600));
 }
 
