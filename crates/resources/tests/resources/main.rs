@@ -14,6 +14,7 @@ mod random;
 mod real_types;
 mod safety;
 mod speed;
+mod ssh_keys;
 mod support;
 
 #[test]
