@@ -296,7 +296,7 @@ fn edited(
     } else {
         let line = wished_line(spec, now.as_ref()).into_bytes();
         match found.split_first() {
-            None => text.lines.push(line),
+            None => text.push(line),
             Some((first, more)) => {
                 // Further lines with the key would count wherever the first one does not allow it.
                 for at in more.iter().rev() {
@@ -304,7 +304,11 @@ fn edited(
                 }
                 let differs = spec.options.is_some() || spec.comment.is_some();
                 if differs && !diff(spec, now.as_ref()).is_empty() {
+                    let dos = text.lines[*first].ends_with(b"\r");
                     text.lines[*first] = line;
+                    if dos {
+                        text.lines[*first].push(b'\r');
+                    }
                 }
             }
         }

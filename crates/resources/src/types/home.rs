@@ -108,7 +108,7 @@ fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, OsError> {
     let Some(entry) = os.entry(path, Want { follow: true, ..Want::default() })? else { return Ok(None) };
     let Some(bytes) = os.read(path, CAPTURE_LIMIT, true)? else { return Ok(None) };
     let expect = Expect::This(entry.meta.stamp);
-    Ok(Some(Loaded { text: Text::parse(&bytes), bytes: bytes.to_vec(), expect }))
+    Ok(Some(Loaded { text: Text::exact(&bytes), bytes: bytes.to_vec(), expect }))
 }
 
 /// What an edit makes of a file.
@@ -146,6 +146,7 @@ impl Spot {
         acting(self.who(), || {
             let (dir, _) = split(&self.path)?;
             let follow = Want { follow: true, ..Want::default() };
+            let mut tried = false;
             loop {
                 let there = os.entry(dir, follow)?.is_some();
                 let _held = there.then(|| os.lock_beside(&self.path)).transpose()?;
@@ -159,7 +160,15 @@ impl Spot {
                         os.remove(&self.path, loaded.expect)?;
                     }
                     None if !there && self.inside => match os.mkdir(dir, rights(0o700)) {
-                        Ok(_) | Err(OsError::Moved(_)) => continue,
+                        // Somebody else may have made it, but not something that leads nowhere.
+                        Ok(_) | Err(OsError::Moved(_)) if !tried => {
+                            tried = true;
+                            continue;
+                        }
+                        Ok(_) | Err(OsError::Moved(_)) => {
+                            let why = "what is there is no directory, or a link that leads nowhere";
+                            return Err(OsError::refused(format!("making `{dir}`"), why).into());
+                        }
                         Err(error) => return Err(error.into()),
                     },
                     _ => {
