@@ -19,7 +19,7 @@ use sloth_core::version::Version;
 use sloth_core::workflow::Durability;
 use sloth_engine::outbox::{self, Delivered};
 use sloth_engine::{Context, EngineError, Stop, stacks};
-use sloth_store::{BadLocation, Location, OpenOptions};
+use sloth_store::{BadLocation, Location, OpenOptions, Secret, ServerAddress};
 
 use crate::cli::Globals;
 use crate::clock::SystemClock;
@@ -121,7 +121,12 @@ impl App {
     /// # Errors
     /// Those of [`App::database`], or it names none that could be opened.
     pub fn location(&self) -> Result<Location, CommandError> {
-        self.database()?.0.parse().map_err(|e: BadLocation| CommandError::usage(e.to_string()))
+        let parsed = self.database()?.0.parse();
+        let mut location: Location = parsed.map_err(|e: BadLocation| CommandError::usage(e.to_string()))?;
+        if let Some(server) = location.server_mut() {
+            complete(server);
+        }
+        Ok(location)
     }
 
     /// The store, opened once.
@@ -384,4 +389,22 @@ impl App {
             let _ = files::remove(&path);
         }
     }
+}
+
+/// Completes what the URL of a server leaves open with what this host knows: the user, the password, and where it is noted
+/// what was acknowledged.
+fn complete(server: &mut ServerAddress) {
+    let user =
+        server.user.take().or_else(|| env::text(env::PG_USER)).unwrap_or_else(|| person::actor(None).name);
+    if server.password.is_none() {
+        server.password = env::text(env::PG_PASSWORD).map(Secret::new).or_else(|| {
+            let file = env::path(env::PG_PASSFILE).or_else(|| Some(env::path(env::HOME)?.join(".pgpass")))?;
+            // A file that others can read keeps no secret, and is not used by anybody.
+            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).ok()?.permissions());
+            let text = (mode & 0o077 == 0).then(|| std::fs::read_to_string(&file).ok()).flatten()?;
+            server.password_in(&text, &user)
+        });
+    }
+    server.user = Some(user);
+    server.marks = config::data_dir().map(|dir| dir.join("marks"));
 }

@@ -96,7 +96,11 @@ fn candidates(kind: Kind, words: &[OsString], current: &OsStr) -> Vec<Completion
 
 fn from_store(kind: Kind, words: &[OsString]) -> Option<Vec<String>> {
     let typed = Typed::new(words);
-    let location = typed.app().location().ok()?;
+    let mut location = typed.app().location().ok()?;
+    if let Some(server) = location.server_mut() {
+        // Nobody waits for long after pressing a key.
+        server.connect_timeout = std::time::Duration::from_secs(1);
+    }
     if !location.exists() {
         return None;
     }

@@ -26,6 +26,9 @@ variables! {
     COLUMNS = "COLUMNS": "Width of help texts and of the live view, when the terminal does not say";
     HOME = "HOME": "Home directory; without it the home directory of the user id is not guessed";
     NO_COLOR = "NO_COLOR": "Any value but the empty one switches colour off, like `--no-color`";
+    PG_PASSFILE = "PGPASSFILE": "File with passwords for PostgreSQL servers, used instead of `.pgpass` in the home directory; only its owner may read it";
+    PG_PASSWORD = "PGPASSWORD": "Password for the PostgreSQL server, when the URL holds none";
+    PG_USER = "PGUSER": "User of the PostgreSQL server, when the URL names none; without it, the user this program runs as";
     COMPLETE = "SLOTH_RUNNER_COMPLETE": "Name of the shell that asks for completions; set by the scripts of `completions`";
     CONFIG = "SLOTH_RUNNER_CONFIG": "Configuration file, used instead of the one in `/etc/sloth-runner` and the one in the home directory; `--config` wins";
     DATA_DIR = "SLOTH_RUNNER_DATA_DIR": "Directory of the program's own files: the database, unless it is named otherwise, and the ids of locks taken by a person";

@@ -310,6 +310,9 @@ fn judge_store(error: &StoreError) -> (Exit, Option<String>) {
     match error {
         StoreError::Busy { .. } => (Exit::Locked, Some("try again later".to_owned())),
         StoreError::Conflict(_) => (Exit::Conflict, None),
+        StoreError::Unclear { .. } => {
+            (Exit::NeedsPerson, Some("when the server answers again, look with `sloth-runner op log`".to_owned()))
+        }
         StoreError::Io { .. } | StoreError::Refused { .. } => {
             (Exit::Failed, Some("name another database with `--db PATH` or `SLOTH_RUNNER_DB`".to_owned()))
         }

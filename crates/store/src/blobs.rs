@@ -4,8 +4,8 @@ use sloth_core::digest::{Blob, Digest};
 use sloth_core::store::{Blobs, StoreError, Wait};
 
 use crate::failure::{Failure, Outcome};
+use crate::shared::Shared;
 use crate::sql::{Connection, OptionalExtension as _, params};
-use crate::sqlite::Shared;
 
 /// Contents shorter than this are kept as they are: they would hardly become shorter.
 const PLAIN_BELOW: usize = 512;

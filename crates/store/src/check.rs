@@ -15,8 +15,8 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, FileSystem};
 use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
+use crate::shared::{Engine, Shared};
 use crate::sql::{Connection, Row, params};
-use crate::sqlite::Shared;
 use crate::{blobs, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
@@ -83,7 +83,6 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
 
 /// What is around the database: permissions, filesystem, mark, journal files, the log.
 fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
-    let path = &shared.path;
     if let Some(newer) = &shared.newer {
         found.note(
             "schema-newer",
@@ -91,7 +90,18 @@ fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcom
             &format!("use sloth-runner {} or newer to change anything", newer.needs),
         );
     }
-    permissions(shared, found);
+    if let Some(path) = shared.marked() {
+        marks(path, conn, found)?;
+    }
+    if let Engine::Sqlite(disk) = &shared.engine {
+        file(&disk.path, shared.logs.dir(), found);
+    }
+    left_journals(shared, conn, found)
+}
+
+/// What is around a database file: who may reach it, the filesystem, the log.
+fn file(path: &Path, journals: Option<&Path>, found: &mut Findings) {
+    permissions(path, journals, found);
     match files::file_system_of(path) {
         Ok(FileSystem::Fine) | Err(_) => {}
         Ok(FileSystem::Doubtful(name)) => found.note(
@@ -109,6 +119,21 @@ fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcom
             "move the database to a local filesystem",
         ),
     }
+    let log = files::size_of(&files::beside(path, "-wal"));
+    if log > LONG_LOG {
+        found.note(
+            "log-long",
+            format!(
+                "the write-ahead log has {} MiB; a long reader keeps it from being carried over",
+                log >> 20
+            ),
+            "end long exports, then change anything",
+        );
+    }
+}
+
+/// What this host has seen acknowledged, compared with what is there.
+fn marks(path: &Path, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     let marked = mark::path_of(path);
     match mark::standing(path, conn)? {
         Standing::Fine => {}
@@ -131,25 +156,13 @@ fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcom
         }
         Standing::Foreign => found.severe("other-database", "the mark beside it belongs to another database"),
     }
-    let log = files::size_of(&files::beside(path, "-wal"));
-    if log > LONG_LOG {
-        found.note(
-            "log-long",
-            format!(
-                "the write-ahead log has {} MiB; a long reader keeps it from being carried over",
-                log >> 20
-            ),
-            "end long exports, then change anything",
-        );
-    }
-    left_files(shared, conn, found)
+    Ok(())
 }
 
-fn permissions(shared: &Shared, found: &mut Findings) {
-    let path = &shared.path;
-    let mut secret = vec![path.clone(), mark::path_of(path)];
+fn permissions(path: &Path, journals: Option<&Path>, found: &mut Findings) {
+    let mut secret = vec![path.to_owned(), mark::path_of(path)];
     secret.extend(["-wal", "-shm"].map(|suffix| files::beside(path, suffix)));
-    secret.push(shared.files.dir().to_owned());
+    secret.extend(journals.map(Path::to_owned));
     for path in secret {
         if let Some(mode) = files::mode_of(&path).filter(|mode| mode & 0o077 != 0) {
             found.note(
@@ -169,8 +182,8 @@ fn permissions(shared: &Shared, found: &mut Findings) {
     }
 }
 
-fn left_files(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
-    let left = match shared.files.all() {
+fn left_journals(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
+    let left = match shared.logs.all() {
         Ok(left) => left,
         Err(failure) => {
             found.severe("journal-unreadable", shared.tell(failure).to_string());
@@ -178,19 +191,23 @@ fn left_files(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Ou
         }
     };
     for file in left {
-        let shown = file.path.display();
+        let shown = &file.shown;
+        let remove = match &file.path {
+            Some(path) => format!("remove `{}`", path.display()),
+            None => "nothing has to be done".to_owned(),
+        };
         let Some(head) = &file.head else {
             found.note(
                 "journal-empty",
-                format!("`{shown}` holds no whole record, so nothing it stands for has happened"),
-                &format!("remove `{shown}`"),
+                format!("{shown} holds no whole record, so nothing it stands for has happened"),
+                &remove,
             );
             continue;
         };
         if file.torn > 0 {
             found.note(
                 "journal-torn",
-                format!("`{shown}` ends in {} bytes that were not written completely", file.torn),
+                format!("{shown} ends in {} bytes that were not written completely", file.torn),
                 "the next run of the stack resolves what is open",
             );
         }
@@ -202,7 +219,7 @@ fn left_files(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Ou
         match stack {
             None => found.note(
                 "journal-orphan",
-                format!("`{shown}` belongs to a stack that is not here: {}", head.stack),
+                format!("{shown} belongs to a stack that is not here: {}", head.stack),
                 "put the database of that stack back, or remove the file",
             ),
             Some(name) if file.steps.open() > 0 => found.note(
@@ -216,9 +233,46 @@ fn left_files(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Ou
     Ok(())
 }
 
-/// SQLite's own checks, the tables, the settings.
+/// What the engine itself can check, the tables, the settings.
 fn structure(conn: Connection<'_>, deep: bool, found: &mut Findings) -> Outcome<()> {
-    let Connection::Sqlite(conn) = conn;
+    match conn {
+        Connection::Sqlite(conn) => structure_of_file(conn, deep, found),
+        Connection::Server(_) => structure_on_server(conn, found),
+    }
+}
+
+/// The tables that a server shows, and whether their indexes and rules are in force.
+fn structure_on_server(conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
+    let mut there: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let sql = "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT) FROM pg_class c \
+               JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND c.relkind IN ('r', 'v', 'p') AND a.attnum > 0 \
+                 AND NOT a.attisdropped ORDER BY 1, a.attnum";
+    let mut ask = conn.prepare_cached(sql)?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        there.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    for (table, columns) in crate::server::expected_tables()? {
+        if there.get(&table).is_none_or(|found| columns.iter().any(|column| !found.contains(column))) {
+            found.severe("schema", format!("`{table}` is not as this program makes it"));
+        }
+    }
+    let sql = "SELECT CAST(c.relname AS TEXT) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+               JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND NOT (i.indisvalid AND i.indisready) \
+               UNION ALL SELECT CAST(k.conname AS TEXT) FROM pg_constraint k \
+               JOIN pg_namespace n ON n.oid = k.connamespace \
+               WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND NOT k.convalidated";
+    let mut ask = conn.prepare_cached(sql)?;
+    let mut rows = ask.query([])?;
+    while let Some(row) = rows.next()? {
+        found.severe("integrity", format!("the server does not enforce `{}`", row.get::<_, String>(0)?));
+    }
+    Ok(())
+}
+
+fn structure_of_file(conn: &rusqlite::Connection, deep: bool, found: &mut Findings) -> Outcome<()> {
     let pragma = if deep { "PRAGMA integrity_check(20)" } else { "PRAGMA quick_check(20)" };
     let mut ask = conn.prepare(pragma)?;
     let mut rows = ask.query([])?;
@@ -528,43 +582,74 @@ fn stale_leases(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> 
 
 /// Facts; see the port.
 pub fn facts(shared: &Shared) -> Outcome<Value> {
-    let path = &shared.path;
     shared.read(|conn| {
         let one = |sql: &str| -> Outcome<i64> { Ok(conn.query_row(sql, [], |row| row.get(0))?) };
         let (lineage, operations) = mark::position(conn)?;
-        let Connection::Sqlite(lite) = conn;
-        let settings: serde_json::Map<String, Value> =
-            connection::settings(lite)?.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect();
-        Ok(json!({
-            "engine": "sqlite",
-            "engine_version": rusqlite::version(),
+        let mut all = match conn {
+            Connection::Sqlite(lite) => facts_of_file(shared, lite)?,
+            Connection::Server(_) => facts_on_server(conn)?,
+        };
+        let Value::Object(more) = json!({
             "location": shared.location,
             "lineage": lineage,
-            "schema": conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?,
             "schema_known": schema::KNOWN,
             "read_only": shared.read_only || shared.newer.is_some(),
-            "journal_mode": conn.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0))?,
             "durability": "full",
-            "settings": settings,
-            "bytes": files::size_of(path),
-            "log_bytes": files::size_of(&files::beside(path, "-wal")),
-            "journal_files": shared.files.all()?.len(),
+            "journal_files": shared.logs.all()?.len(),
             "operations": operations,
             "stacks": one("SELECT count(*) FROM stacks WHERE deleted_at IS NULL")?,
             "stacks_deleted": one("SELECT count(*) FROM stacks WHERE deleted_at IS NOT NULL")?,
-            "resources": one("SELECT coalesce(sum(resource_count), 0) FROM stacks WHERE deleted_at IS NULL")?,
+            "resources": one(
+                "SELECT CAST(coalesce(sum(resource_count), 0) AS BIGINT) FROM stacks WHERE deleted_at IS NULL"
+            )?,
             "versions": one("SELECT count(*) FROM versions")?,
             "events": one("SELECT count(*) FROM events")?,
             "runs": one("SELECT count(*) FROM runs")?,
             "values": one("SELECT count(*) FROM state_values")?,
             "contents": one("SELECT count(*) FROM blobs")?,
-            "contents_bytes": one("SELECT coalesce(sum(size), 0) FROM blobs")?,
+            "contents_bytes": one("SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM blobs")?,
             "waiters": leases::waiting(conn)?,
-            "mark": match mark::read(path) {
-                Ok(Some(Ok(mark))) => json!({ "operation": mark.seq, "lineage": mark.lineage }),
-                Ok(Some(Err(()))) | Err(_) => json!("unreadable"),
-                Ok(None) => Value::Null,
+            "mark": match shared.marked().map(mark::read) {
+                Some(Ok(Some(Ok(mark)))) => json!({ "operation": mark.seq, "lineage": mark.lineage }),
+                Some(Ok(Some(Err(()))) | Err(_)) => json!("unreadable"),
+                Some(Ok(None)) | None => Value::Null,
             },
-        }))
+        }) else {
+            return Ok(Value::Null);
+        };
+        all.extend(more);
+        Ok(Value::Object(all))
     })
+}
+
+type Facts = serde_json::Map<String, Value>;
+
+fn facts_of_file(shared: &Shared, conn: &rusqlite::Connection) -> Outcome<Facts> {
+    let settings: Facts =
+        connection::settings(conn)?.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect();
+    let path = shared.marked().unwrap_or(Path::new(""));
+    let facts = [
+        ("engine", json!("sqlite")),
+        ("engine_version", json!(rusqlite::version())),
+        ("schema", json!(conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?)),
+        ("journal_mode", json!(conn.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0))?)),
+        ("settings", Value::Object(settings)),
+        ("bytes", json!(files::size_of(path))),
+        ("log_bytes", json!(files::size_of(&files::beside(path, "-wal")))),
+    ];
+    Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn facts_on_server(conn: Connection<'_>) -> Outcome<Facts> {
+    let schema: String =
+        conn.query_row("SELECT value FROM meta WHERE key = 'schema'", [], |row| row.get(0))?;
+    let bytes = "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = CAST('meta' AS REGCLASS)) AND c.relkind = 'r'";
+    let facts = [
+        ("engine", json!("postgresql")),
+        ("schema", json!(schema.parse::<i64>().ok())),
+        ("bytes", json!(conn.query_row(bytes, [], |row| row.get::<_, i64>(0))?)),
+    ];
+    Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

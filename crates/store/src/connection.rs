@@ -129,7 +129,7 @@ impl Writer {
     pub fn make_ready(&mut self, path: &Path) -> Outcome<()> {
         if !self.ready {
             self.keep_a_log(path)?;
-            mark::verify(path, (&self.conn).into())?;
+            mark::verify(path, &path.display().to_string(), (&self.conn).into())?;
             self.ready = true;
         }
         Ok(())

@@ -169,8 +169,9 @@ impl Session<'_> {
             None => None,
         };
         let (conn, ..) = self.change()?;
-        let mut ask =
-            conn.prepare_cached("SELECT DISTINCT stack FROM events WHERE ?1 IS NULL OR stack = ?1")?;
+        let mut ask = conn.prepare_cached(
+            "SELECT DISTINCT stack FROM events WHERE CAST(?1 AS BIGINT) IS NULL OR stack = ?1",
+        )?;
         let all = ask.query_map([only], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
         let mut gone = 0;
         for num in all {

@@ -3,6 +3,7 @@
 use rusqlite::ErrorCode;
 use sloth_core::store::StoreError;
 
+use crate::server::Meaning;
 use crate::sql;
 
 /// What went wrong inside. [`Failure::at`] says it with the place.
@@ -47,10 +48,17 @@ impl From<sloth_core::recorded_body::BadRecord> for Failure {
     }
 }
 
-/// What SQLite calls it.
-fn code_of(error: &sql::Error) -> Option<ErrorCode> {
+/// What the engine's refusal means; nothing when the engine refused nothing.
+fn meaning(error: &sql::Error) -> Option<Meaning> {
     match error {
-        sql::Error::Sqlite(error) => error.sqlite_error_code(),
+        sql::Error::Sqlite(error) => error.sqlite_error_code().map(|code| match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Meaning::Busy,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Meaning::Damaged,
+            ErrorCode::ConstraintViolation => Meaning::Rule,
+            ErrorCode::SystemIoFailure | ErrorCode::DiskFull | ErrorCode::ReadOnly => Meaning::Broken,
+            _ => Meaning::Other,
+        }),
+        sql::Error::Server(refusal) => Some(refusal.meaning()),
         _ => None,
     }
 }
@@ -64,34 +72,28 @@ impl Failure {
     pub fn conflict(what: impl Into<String>) -> Self {
         Self::Store(StoreError::Conflict(what.into()))
     }
-    /// Was it the name of something that has to be unique?
-    pub fn is_unique(&self) -> bool {
-        matches!(self, Self::Sql(e) if code_of(e) == Some(ErrorCode::ConstraintViolation))
-    }
     /// Did another connection hold the lock for too long?
     pub fn is_busy(&self) -> bool {
-        let code = match self {
-            Self::Sql(e) => code_of(e),
-            _ => None,
-        };
-        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+        match self {
+            Self::Sql(e) => meaning(e) == Some(Meaning::Busy),
+            _ => false,
+        }
     }
-    /// Did the disk fail, so that the connection must not be trusted any more?
+    /// Did the disk or the way to the server fail, so that the connection must not be trusted any more?
     pub fn is_disk(&self) -> bool {
         match self {
             Self::File(..) => true,
-            Self::Sql(e) => matches!(
-                code_of(e),
-                Some(
-                    ErrorCode::SystemIoFailure
-                        | ErrorCode::DatabaseCorrupt
-                        | ErrorCode::NotADatabase
-                        | ErrorCode::DiskFull
-                        | ErrorCode::ReadOnly
-                )
-            ),
+            Self::Sql(e) => matches!(meaning(e), Some(Meaning::Broken | Meaning::Damaged)) || self.is_lost(),
             _ => false,
         }
+    }
+    /// Is the connection to the server gone?
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Sql(sql::Error::Server(refusal)) if refusal.is_lost())
+    }
+    /// Could the server not be reached?
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Io { .. })) || self.is_lost()
     }
     /// In words of the port.
     pub fn at(self, location: &str) -> StoreError {
@@ -102,18 +104,17 @@ impl Failure {
             Self::File(what, error) => StoreError::Io { location, why: format!("{what}: {error}") },
             Self::Sql(error) => {
                 let why = error.to_string();
-                match code_of(&error) {
-                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                match meaning(&error) {
+                    Some(Meaning::Busy) => {
                         StoreError::Busy { location, why: "another process kept it locked".to_owned() }
                     }
-                    Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                        StoreError::Damaged { location, what: why }
-                    }
-                    Some(ErrorCode::ConstraintViolation) => StoreError::Damaged {
+                    Some(Meaning::Damaged) => StoreError::Damaged { location, what: why },
+                    Some(Meaning::Rule) => StoreError::Damaged {
                         location,
                         what: format!("a row contradicts the rules of its table: {why}"),
                     },
-                    Some(_) => StoreError::Io { location, why },
+                    Some(Meaning::Forbidden) => StoreError::Refused { location, why },
+                    Some(Meaning::Broken | Meaning::Other) => StoreError::Io { location, why },
                     None => StoreError::Damaged { location, what: why },
                 }
             }

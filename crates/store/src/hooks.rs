@@ -15,8 +15,8 @@ use crate::events;
 use crate::failure::{Failure, Outcome};
 use crate::process;
 use crate::session::Session;
+use crate::shared::Shared;
 use crate::sql::{Connection, OptionalExtension as _, params};
-use crate::sqlite::Shared;
 
 /// So many attempts of each hook are kept.
 const KEPT: i64 = 1000;
@@ -81,7 +81,8 @@ fn is_gone(shared: &Shared, here: &Actor, token: &str) -> bool {
         return false;
     }
     if *boot != shared.clock.boot_id() {
-        return true;
+        // Two hosts that share a server may have one name.
+        return !shared.is_common();
     }
     *space == process::pid_space().to_string()
         && matches!((pid.parse(), start.parse()), (Ok(pid), Ok(start)) if process::is_gone(pid, start))
@@ -121,7 +122,7 @@ impl Session<'_> {
     fn list_attempts(&self, hook: Option<&str>, limit: u64) -> Outcome<Vec<Attempt>> {
         let limit = if limit == 0 { i64::MAX } else { i64::try_from(limit).unwrap_or(i64::MAX) };
         let sql = "SELECT hook, event, kind, attempt, at, duration, outcome, status, error, output FROM hook_attempts \
-                   WHERE ?1 IS NULL OR hook = ?1 ORDER BY at DESC, num DESC LIMIT ?2";
+                   WHERE CAST(?1 AS TEXT) IS NULL OR hook = ?1 ORDER BY at DESC, num DESC LIMIT ?2";
         let mut ask = self.conn()?.prepare_cached(sql)?;
         let mut rows = ask.query(params![hook, limit])?;
         let mut out = Vec::new();
@@ -265,7 +266,7 @@ impl Session<'_> {
         let (conn, _, shared) = self.change()?;
         shared.stir();
         let sql = "UPDATE hook_deliveries SET dead = 0, attempts = 0, due_at = ?1 \
-                   WHERE dead = 1 AND (?2 IS NULL OR hook = ?2)";
+                   WHERE dead = 1 AND (CAST(?2 AS TEXT) IS NULL OR hook = ?2)";
         Ok(conn.prepare_cached(sql)?.execute(params![shared.now().as_nanos(), hook])? as u64)
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Time is the boot clock, which neither jumps nor stops while the host sleeps; another boot id means that every
 //! process of then is gone. A person's lock outlives the boot: in another one its wall-clock end counts.
+//!
+//! On a server, which many hosts share, time is the server's clock, and a process is known to be gone only by those who
+//! see the same processes.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +19,8 @@ use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
 use crate::session::stack_row;
+use crate::shared::Shared;
 use crate::sql::{self, Connection, OptionalExtension as _, Row, params};
-use crate::sqlite::Shared;
 use crate::{events, hooks, mark, operations, process};
 
 /// The first in the queue looks so often.
@@ -61,13 +64,18 @@ struct Place {
 }
 
 impl Place {
-    /// Can pids and clocks of that place be compared with ours?
-    fn comparable(&self, here: &Here) -> bool {
+    /// Can pids of that place be compared with ours?
+    fn pids_compare(&self, here: &Here) -> bool {
         self.boot == here.boot && self.pid_space == here.pid_space
+    }
+    /// Can clocks of that place be compared with ours?
+    fn clocks_compare(&self, here: &Here) -> bool {
+        here.common || self.pids_compare(here)
     }
     /// Is the process certainly gone?
     fn is_gone(&self, here: &Here) -> bool {
-        self.boot != here.boot || (self.comparable(here) && process::is_gone(self.pid, self.pid_start))
+        (!here.common && self.boot != here.boot)
+            || (self.pids_compare(here) && process::is_gone(self.pid, self.pid_start))
     }
 }
 
@@ -76,7 +84,10 @@ struct Here {
     boot: String,
     pid_space: i64,
     now: Timestamp,
+    /// On the clock that leases are measured with.
     boottime: i64,
+    /// Do all hosts measure with one clock?
+    common: bool,
 }
 
 /// A row of `waiters`.
@@ -165,11 +176,11 @@ fn queue_of(conn: Connection<'_>, stack: i64) -> Outcome<Vec<Waiter>> {
 impl Held {
     /// Has it ended, as far as can be told without watching?
     fn ended(&self, here: &Here) -> bool {
-        if self.place.boot != here.boot {
+        if !here.common && self.place.boot != here.boot {
             return self.kind == LeaseKind::Process || self.expires_at <= here.now.as_nanos();
         }
         if self.kind == LeaseKind::Process {
-            if !self.place.comparable(here) {
+            if !self.place.clocks_compare(here) {
                 return false;
             }
             return self.expires_boot <= here.boottime || self.place.is_gone(here);
@@ -251,19 +262,21 @@ impl Verdict {
 
 /// Who holds a stack's process lease now, for a writer that lost it.
 pub fn holder(shared: &Shared, conn: Connection<'_>, stack: i64) -> Outcome<Option<LeaseInfo>> {
-    let here = here(shared);
+    let here = here(shared, conn)?;
     let rows = rows_of(conn, stack)?;
     let found = rows.iter().find(|h| h.kind == LeaseKind::Process).or_else(|| rows.first());
     Ok(found.map(|held| held.info(&[], &here)))
 }
 
-fn here(shared: &Shared) -> Here {
-    Here {
+fn here(shared: &Shared, conn: Connection<'_>) -> Outcome<Here> {
+    let server = if shared.clock.is_alone() { None } else { conn.time()? };
+    Ok(Here {
         boot: shared.clock.boot_id(),
         pid_space: process::pid_space(),
-        now: shared.now(),
-        boottime: shared.clock.boottime(),
-    }
+        now: server.map_or_else(|| shared.now(), Timestamp::from_nanos),
+        boottime: server.unwrap_or_else(|| shared.clock.boottime()),
+        common: shared.is_common(),
+    })
 }
 
 impl Shared {
@@ -295,7 +308,7 @@ impl Shared {
             if rides {
                 person = Some(held);
             } else if held.kind == LeaseKind::Person
-                || held.place.comparable(here)
+                || held.place.clocks_compare(here)
                 || !watched.stands_still(held)
             {
                 return Verdict::Held(at);
@@ -319,7 +332,8 @@ impl Shared {
     ) -> Outcome<Result<Lease, LeaseError>> {
         let mut lent = self.lend(wait_for(request.kind))?;
         let conn = lent.conn()?;
-        let here = here(self);
+        let begun = self.clock.boottime();
+        let here = here(self, conn)?;
         let num = self.stack_num(conn, &request.stack)?;
         let rows = rows_of(conn, num)?;
         let queue = queue_of(conn, num)?;
@@ -345,7 +359,7 @@ impl Shared {
             };
             tell(self, conn, (num, &request.stack), &event, &request.actor.name)?;
         }
-        let lease = self.grant(conn, request, num, &here)?;
+        let lease = self.grant(conn, request, num, &here, begun)?;
         let gone = queue.iter().filter(|w| Some(w.ticket) == ticket || w.is_gone(&here));
         for waiter in gone {
             conn.prepare_cached("DELETE FROM waiters WHERE ticket = ?1")?.execute([waiter.ticket])?;
@@ -368,7 +382,15 @@ impl Shared {
         Ok(Ok(lease))
     }
 
-    fn grant(&self, conn: Connection<'_>, request: &LeaseRequest, num: i64, here: &Here) -> Outcome<Lease> {
+    /// Grants it. `begun` is our own clock when we had not asked yet, from which we count how long we may believe to hold it.
+    fn grant(
+        &self,
+        conn: Connection<'_>,
+        request: &LeaseRequest,
+        num: i64,
+        here: &Here,
+        begun: i64,
+    ) -> Outcome<Lease> {
         let sql = "UPDATE stacks SET fence = fence + 1 WHERE num = ?1 RETURNING fence";
         let fence: u64 = conn.prepare_cached(sql)?.query_row([num], |row| row.get(0))?;
         let id = LockId::generate(here.now);
@@ -412,13 +434,13 @@ impl Shared {
             kind: request.kind,
             fence: Fence(fence),
             ttl: request.ttl,
-            expires_boot,
+            expires_boot: begun.saturating_add(ttl),
         })
     }
 
     fn enqueue(&self, request: &LeaseRequest) -> Outcome<i64> {
         self.write(Wait::Fast, |conn| {
-            let here = here(self);
+            let here = here(self, conn)?;
             let num = self.stack_num(conn, &request.stack)?;
             let sql = "INSERT INTO waiters (stack, name, operation, presents, host, pid, pid_start, pid_space, boot_id, \
                        seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING ticket";
@@ -447,8 +469,8 @@ impl Shared {
 
     /// Says that a waiter is still there; puts it back when somebody took it for dead.
     fn still_here(&self, ticket: i64) -> Outcome<bool> {
-        let boottime = self.clock.boottime();
         self.write(Wait::Fast, |conn| {
+            let boottime = here(self, conn)?.boottime;
             let sql = "UPDATE waiters SET seen = ?2 WHERE ticket = ?1";
             Ok(conn.prepare_cached(sql)?.execute(params![ticket, boottime])? == 1)
         })
@@ -516,7 +538,7 @@ impl Shared {
         ticket: i64,
         watched: &mut Watched,
     ) -> Outcome<(bool, usize)> {
-        let here = here(self);
+        let here = here(self, conn)?;
         let num = self.stack_num(conn, &request.stack)?;
         let queue = queue_of(conn, num)?;
         let ahead = queue.iter().filter(|w| w.ticket < ticket).count();
@@ -531,7 +553,7 @@ impl Shared {
 
     fn list(&self, stack: &StackId) -> Outcome<Vec<LeaseInfo>> {
         self.read(|conn| {
-            let here = here(self);
+            let here = here(self, conn)?;
             let Some(row) = stack_row(conn, stack)? else { return Ok(Vec::new()) };
             let queue = queue_of(conn, row.num)?;
             let rows = rows_of(conn, row.num)?;
@@ -540,8 +562,9 @@ impl Shared {
     }
 
     fn lengthen(&self, lease: &Lease) -> Result<Lease, LeaseError> {
+        let begun = self.clock.boottime();
         let renewed = self.write(wait_for(lease.kind), |conn| {
-            let here = here(self);
+            let here = here(self, conn)?;
             let expires_boot = here.boottime.saturating_add(nanos(lease.ttl));
             let num = match stack_row(conn, &lease.stack)? {
                 Some(row) => row.num,
@@ -567,7 +590,7 @@ impl Shared {
                 lease.id.as_str(),
                 lease.fence.0,
             ])?;
-            Ok((rows == 1).then_some(expires_boot))
+            Ok((rows == 1).then_some(begun.saturating_add(nanos(lease.ttl))))
         });
         match renewed {
             Ok(Some(expires_boot)) => Ok(Lease { expires_boot, ..lease.clone() }),
@@ -595,7 +618,7 @@ impl Shared {
         let told = |failure: Failure| LeaseError::Store(self.tell(failure));
         let mut lent = self.lend(Wait::Durable).map_err(told)?;
         let conn = lent.conn().map_err(told)?;
-        let here = here(self);
+        let here = here(self, conn).map_err(told)?;
         let Some(row) = stack_row(conn, stack).map_err(told)? else { return Err(LeaseError::NotLocked) };
         let queue = queue_of(conn, row.num).map_err(told)?;
         let rows = rows_of(conn, row.num).map_err(told)?;
@@ -609,7 +632,7 @@ impl Shared {
         if !owner {
             return Err(LeaseError::NotOwner { info: Box::new(info), asked: asked.to_owned() });
         }
-        let end = |lent: &mut crate::sqlite::Lent<'_>| -> Outcome<()> {
+        let end = |lent: &mut crate::shared::Lent<'_>| -> Outcome<()> {
             let conn = lent.conn()?;
             conn.prepare_cached("DELETE FROM leases WHERE stack = ?1 AND kind = 'person'")?
                 .execute([row.num])?;
@@ -634,7 +657,7 @@ impl Shared {
         let work = || -> Outcome<Option<Vec<LeaseInfo>>> {
             let mut lent = self.lend(Wait::Durable)?;
             let conn = lent.conn()?;
-            let here = here(self);
+            let here = here(self, conn)?;
             let Some(row) = stack_row(conn, stack)? else { return Ok(None) };
             let rows = rows_of(conn, row.num)?;
             if rows.is_empty() {
@@ -698,7 +721,9 @@ struct Position {
 impl Position {
     fn mark(&self, shared: &Shared) {
         // The change is kept, whatever becomes of the mark: it only proves less then.
-        let _ = mark::write(&shared.path, &self.lineage, self.seq, &self.hash, false);
+        if let Some(marked) = shared.marked() {
+            let _ = mark::write(marked, &self.lineage, self.seq, &self.hash, false);
+        }
     }
 }
 
@@ -762,7 +787,7 @@ fn full(conn: Connection<'_>, request: &LeaseRequest, num: i64, here: &Here) -> 
 
 /// Everything that is written down: name of the stack, lease, and whether it has ended.
 fn all(shared: &Shared, conn: Connection<'_>) -> Outcome<Vec<(String, Held, bool)>> {
-    let here = here(shared);
+    let here = here(shared, conn)?;
     let sql = format!("SELECT {COLUMNS}, (SELECT name FROM stacks WHERE num = leases.stack) FROM leases");
     let mut ask = conn.prepare_cached(&sql)?;
     let mut rows = ask.query([])?;

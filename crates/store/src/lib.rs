@@ -1,4 +1,4 @@
-//! Where stacks, versions and leases are kept: the [`Store`](sloth_core::store::Store) port on SQLite.
+//! Where stacks, versions and leases are kept: the [`Store`](sloth_core::store::Store) port on SQLite and PostgreSQL.
 //!
 //! [`open`] gives a store for a [`Location`]. The nouns have one file each, with their statements and row mapping;
 //! `sql` is how they talk to a database, `session` holds the one view and transaction, `connection` the settings of every
@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files directly"))]
 
+mod address;
 mod backup;
 mod blobs;
 mod check;
@@ -30,7 +31,9 @@ mod restore;
 mod retention;
 mod runs;
 mod schema;
+mod server;
 mod session;
+mod shared;
 mod sql;
 mod sqlite;
 mod stacks;
@@ -41,7 +44,9 @@ mod versions;
 
 pub mod import;
 
+pub use address::{Host, Secret, ServerAddress, Tls};
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
 pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};
+pub use server::ServerStore;
 pub use sqlite::{OpenOptions, SqliteStore, open};

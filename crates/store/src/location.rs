@@ -4,24 +4,30 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::address::ServerAddress;
+
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// An SQLite database file on this host.
     Sqlite(PathBuf),
+    /// A schema in a database of a PostgreSQL server.
+    Postgres(Box<ServerAddress>),
 }
 
-/// Text that names no store this program can open.
+/// Text that names no store this program can open. Says nothing of an URL that could be a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLocation {
     /// Nothing at all.
     #[error("the database location is empty")]
     Empty,
-    /// PostgreSQL is a known kind of store that this build has no driver for.
-    #[error("PostgreSQL is not built in yet; give the path of a database file on this host")]
-    Postgres,
+    /// An URL of a PostgreSQL server that cannot be used.
+    #[error("the PostgreSQL URL {0}")]
+    Postgres(String),
     /// An URL of another kind.
-    #[error("`{0}://` is not a kind of database this program knows; give a path or `sqlite://PATH`")]
+    #[error(
+        "`{0}://` is not a kind of database this program knows; give a path, `sqlite://PATH` or `postgres://HOST/DATABASE`"
+    )]
     Scheme(String),
 }
 
@@ -36,23 +42,41 @@ impl Location {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
         }
     }
-    /// Is there something at this place? Says nothing about whether it can be opened.
+    /// The server, when it is on one.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerAddress> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(server) => Some(server),
+        }
+    }
+    /// The server, to complete what its URL leaves open.
+    pub fn server_mut(&mut self) -> Option<&mut ServerAddress> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(server) => Some(server),
+        }
+    }
+    /// Is there something at this place? Says nothing about whether it can be opened; a server is taken to be there.
     #[must_use]
     pub fn exists(&self) -> bool {
         match self {
             Self::Sqlite(path) => std::fs::symlink_metadata(path).is_ok(),
+            Self::Postgres(_) => true,
         }
     }
 
-    /// Is there nothing yet, and nothing that says that there was something?
+    /// Is there nothing yet, and nothing that says that there was something? A server has to be asked.
     #[must_use]
     pub fn is_vacant(&self) -> bool {
         match self {
             Self::Sqlite(path) => ["", "-wal", ".mark"]
                 .iter()
                 .all(|suffix| std::fs::symlink_metadata(crate::files::beside(path, suffix)).is_err()),
+            Self::Postgres(_) => false,
         }
     }
 }
@@ -69,7 +93,10 @@ impl FromStr for Location {
         match scheme {
             "sqlite" | "file" if rest.is_empty() => Err(BadLocation::Empty),
             "sqlite" | "file" => Ok(Self::Sqlite(PathBuf::from(rest))),
-            "postgres" | "postgresql" => Err(BadLocation::Postgres),
+            "postgres" | "postgresql" => {
+                let server = ServerAddress::parse(rest).map_err(BadLocation::Postgres)?;
+                Ok(Self::Postgres(Box::new(server)))
+            }
             other if other.chars().all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-') => {
                 Err(BadLocation::Scheme(other.to_owned()))
             }
@@ -82,6 +109,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(server) => server.fmt(f),
         }
     }
 }
@@ -103,9 +131,10 @@ mod tests {
         }
         assert_eq!("".parse::<Location>(), Err(BadLocation::Empty));
         assert_eq!("sqlite://".parse::<Location>(), Err(BadLocation::Empty));
-        let refused = "postgres://u:secret@h/db".parse::<Location>().unwrap_err();
-        assert_eq!(refused, BadLocation::Postgres);
-        assert!(!refused.to_string().contains("secret"));
+        let server: Location = "postgres:///ops".parse().unwrap();
+        assert_eq!((server.to_string().as_str(), server.path()), ("postgres:///ops", None));
+        let refused = "postgres://u:secret@h/db?sslmode=require".parse::<Location>().unwrap_err();
+        assert!(!refused.to_string().contains("secret"), "{refused}");
         assert_eq!("mysql://h/db".parse::<Location>(), Err(BadLocation::Scheme("mysql".to_owned())));
     }
 }

@@ -164,8 +164,8 @@ pub fn standing(database: &Path, conn: Connection<'_>) -> Outcome<Standing> {
 }
 
 /// Refuses to write a database that has lost something.
-pub fn verify(database: &Path, conn: Connection<'_>) -> Outcome<()> {
-    let location = database.display().to_string();
+pub fn verify(database: &Path, location: &str, conn: Connection<'_>) -> Outcome<()> {
+    let location = location.to_owned();
     match standing(database, conn)? {
         Standing::Fine | Standing::Unreadable => Ok(()),
         Standing::Older(found, seen) => Err(StoreError::Older { location, found, seen }.into()),

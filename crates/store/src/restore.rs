@@ -20,7 +20,7 @@ use crate::connection::{self, Writer};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Found, failed};
 use crate::location::Location;
-use crate::sqlite::{OpenOptions, SqliteStore};
+use crate::sqlite::{OpenOptions, SqliteStore, not_a_file};
 use crate::{mark, operations, schema};
 
 /// Pages carried over at a time.
@@ -172,7 +172,7 @@ fn info(store: &SqliteStore, named: &Path, size: u64, digest: Digest, sealed: bo
 /// The copy is damaged, somebody holds a stack, or something could not be written. The present database is as it was
 /// then.
 pub fn restore(location: &Location, request: &RestoreRequest<'_>) -> Result<Restored, StoreError> {
-    let Location::Sqlite(path) = location;
+    let Location::Sqlite(path) = location else { return Err(not_a_file(location)) };
     connection::gate(&location.to_string())?;
     at(path, restore_file(path, request))
 }

@@ -135,7 +135,7 @@ impl Session<'_> {
                 digests_in(text.as_bytes(), &mut named);
             }
         }
-        shared.files.each_content(|bytes| digests_in(bytes, &mut named))?;
+        shared.logs.each_content(|bytes| digests_in(bytes, &mut named))?;
         let mut spare: Vec<Digest> = Vec::new();
         blobs::all(conn, |digest| {
             if !named.contains(&digest) {

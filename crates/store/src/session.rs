@@ -13,8 +13,8 @@ use sloth_core::store::{
 use sloth_core::version::Version;
 
 use crate::failure::{Failure, Outcome};
+use crate::shared::{Lent, Reader, Shared};
 use crate::sql::{Connection, OptionalExtension as _, params};
-use crate::sqlite::{Lent, Reader, Shared};
 use crate::{mark, operations, retention, versions};
 
 /// What the store itself knows about a stack.
@@ -157,10 +157,12 @@ pub fn digest_of(bytes: &[u8]) -> Outcome<Digest> {
 impl<'s> Session<'s> {
     /// A consistent picture of now.
     pub fn view(shared: &'s Shared) -> Outcome<Self> {
-        let reader = shared.reader()?;
-        let conn = reader.conn();
-        conn.begin_view()?;
-        Ok(Self { shared, link: Link::Read(Some(reader)), writing: None, known: RefCell::default() })
+        Ok(Self {
+            shared,
+            link: Link::Read(Some(shared.viewer()?)),
+            writing: None,
+            known: RefCell::default(),
+        })
     }
 
     /// Begins a change.
@@ -194,7 +196,7 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// The connection to change and the state of the transaction. A transaction that SQLite has ended by itself, as it
+    /// The connection to change and the state of the transaction. A transaction that the database has ended by itself, as it
     /// does when the disk is full, accepts nothing more.
     pub fn change(&mut self) -> Outcome<(Connection<'_>, &mut Writing, &Shared)> {
         let shared = self.shared;
@@ -303,7 +305,9 @@ impl<'s> Session<'s> {
         }
         if let (Some((seq, _)), Some(hash), Wait::Durable) = (&committed.operation, &sealed.link, wait) {
             // The change is kept, whatever becomes of the mark: it only proves less then.
-            let _ = mark::write(&shared.path, &sealed.lineage, *seq, hash, committed.version.is_some());
+            if let Some(marked) = shared.marked() {
+                let _ = mark::write(marked, &sealed.lineage, *seq, hash, committed.version.is_some());
+            }
         }
         Ok(committed)
     }

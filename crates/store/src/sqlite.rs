@@ -1,4 +1,4 @@
-//! The store on SQLite: opening it, who holds its connections, and the port.
+//! The store in a file, on SQLite: opening it, who holds its connections, and the port.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +16,13 @@ use sloth_core::value::Value;
 use crate::connection::{self, Writer};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Found};
-use crate::journal::RunFiles;
+use crate::journal::RunLogs;
 use crate::location::Location;
 use crate::mark;
 use crate::schema;
+use crate::server::ServerStore;
 use crate::session::Session;
+use crate::shared::{Engine, Shared};
 use crate::sql;
 
 /// How to open a store.
@@ -42,7 +44,18 @@ pub struct OpenOptions {
 /// # Errors
 /// There is none, it may not be used here, it is not ours or damaged.
 pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>, StoreError> {
-    Ok(Box::new(SqliteStore::open(location, options)?))
+    match location {
+        Location::Sqlite(_) => Ok(Box::new(SqliteStore::open(location, options)?)),
+        Location::Postgres(address) => Ok(Box::new(ServerStore::open(address, options)?)),
+    }
+}
+
+/// What only a file can do was asked of a server.
+pub fn not_a_file(location: &Location) -> StoreError {
+    StoreError::Refused {
+        location: location.to_string(),
+        why: "it is on a server, and this works on the file of a database".to_owned(),
+    }
 }
 
 /// A store in an SQLite database.
@@ -82,28 +95,14 @@ impl Drop for Temporary {
     }
 }
 
-/// A database of a schema this program does not know yet.
-#[derive(Clone, Debug)]
-pub struct Newer {
-    pub found: u64,
-    pub needs: String,
-}
-
-pub struct Shared {
+/// The connections to a database file.
+pub struct Disk {
     pub path: PathBuf,
-    pub location: String,
-    pub clock: Arc<dyn Clock>,
-    pub read_only: bool,
-    pub newer: Option<Newer>,
     readers: Mutex<Vec<Connection>>,
     pen: Mutex<Pen>,
     pen_back: Condvar,
     /// Was a connection that can write opened before?
     started: AtomicBool,
-    pub files: RunFiles,
-    pub unflushed: AtomicBool,
-    /// Were events written that some enabled hook might wait for?
-    stirred: AtomicBool,
 }
 
 /// The one writer: here, or lent out.
@@ -114,12 +113,12 @@ enum Pen {
 
 /// The writer, lent; it goes back when this is dropped.
 pub struct Lent<'s> {
-    shared: &'s Shared,
+    disk: &'s Disk,
     writer: Option<Box<Writer>>,
 }
 
 impl Lent<'_> {
-    pub fn writer(&mut self) -> Outcome<&mut Writer> {
+    fn writer(&mut self) -> Outcome<&mut Writer> {
         self.writer.as_deref_mut().ok_or_else(|| Failure::bad("the writing connection was closed"))
     }
     pub fn conn(&self) -> Outcome<sql::Connection<'_>> {
@@ -128,9 +127,21 @@ impl Lent<'_> {
             None => Err(Failure::bad("the writing connection was closed")),
         }
     }
-    /// Closes the connection: after a failure of the disk nothing it holds can be trusted.
-    pub fn close(&mut self) {
-        self.writer = None;
+    /// Makes the transaction so, and says whether that waited for the disk. After a failure of the disk nothing the
+    /// connection holds can be trusted, so it is closed then.
+    pub fn commit(&mut self) -> Outcome<bool> {
+        let writer = self.writer()?;
+        let durable = writer.wait() == Wait::Durable;
+        match writer.commit() {
+            Ok(()) => Ok(durable),
+            Err(error) => {
+                let failure = Failure::from(error);
+                if failure.is_disk() {
+                    self.writer = None;
+                }
+                Err(failure)
+            }
+        }
     }
 }
 
@@ -142,8 +153,8 @@ impl Drop for Lent<'_> {
         {
             self.writer = None;
         }
-        *self.shared.pen() = Pen::Here(self.writer.take());
-        self.shared.pen_back.notify_one();
+        *self.disk.pen() = Pen::Here(self.writer.take());
+        self.disk.pen_back.notify_one();
     }
 }
 
@@ -170,59 +181,27 @@ const PEN_WAIT: Duration = Duration::from_secs(10);
 const OPEN_WAIT: Duration = Duration::from_secs(10);
 const IDLE_READERS: usize = 4;
 
-impl Shared {
+impl Disk {
+    /// Those of the file at this path, of which the first is open already.
+    fn new(path: PathBuf, first: Reader) -> Self {
+        let this = Self {
+            path,
+            readers: Mutex::default(),
+            pen: Mutex::new(Pen::Here(None)),
+            pen_back: Condvar::new(),
+            started: AtomicBool::new(matches!(first, Reader::Pen(_))),
+        };
+        this.keep_reader(first);
+        this
+    }
+
     fn pen(&self) -> MutexGuard<'_, Pen> {
         self.pen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Turns an inner result into one of the port.
-    pub fn told<T>(&self, result: Outcome<T>) -> Result<T, StoreError> {
-        result.map_err(|failure| self.tell(failure))
-    }
-
-    pub fn tell(&self, failure: Failure) -> StoreError {
-        match (&self.newer, failure) {
-            (Some(newer), Failure::Sql(_) | Failure::Bad(_)) => self.newer_error(newer),
-            (_, failure) => failure.at(&self.location),
-        }
-    }
-
-    fn newer_error(&self, newer: &Newer) -> StoreError {
-        StoreError::Newer {
-            location: self.location.clone(),
-            found: newer.found,
-            known: schema::KNOWN,
-            needs: newer.needs.clone(),
-        }
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// May anything be written at all?
-    pub fn writable(&self) -> Outcome<()> {
-        if let Some(newer) = &self.newer {
-            return Err(self.newer_error(newer).into());
-        }
-        if self.read_only {
-            return Err(StoreError::Refused {
-                location: self.location.clone(),
-                why: "it was opened for reading only".to_owned(),
-            }
-            .into());
-        }
-        Ok(())
-    }
-
-    /// There may be something to deliver now.
-    pub fn stir(&self) {
-        self.stirred.store(true, Ordering::Relaxed);
-    }
-
-    /// A connection for reading; give it back with [`Shared::keep_reader`].
-    pub fn reader(&self) -> Outcome<Reader> {
-        if let Some(writer) = self.idle_writer() {
+    /// A connection for reading; the writer where somebody may write with it later.
+    pub fn reader(&self, writes: bool) -> Outcome<Reader> {
+        if writes && let Some(writer) = self.idle_writer() {
             return Ok(Reader::Pen(writer));
         }
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -234,9 +213,6 @@ impl Shared {
 
     /// The writer, if nobody has it. Whoever wants to write in the meantime opens another one and does not wait.
     fn idle_writer(&self) -> Option<Box<Writer>> {
-        if self.read_only || self.newer.is_some() {
-            return None;
-        }
         let Pen::Here(slot) = &mut *self.pen() else { return None };
         if let Some(writer) = slot.take() {
             return Some(writer);
@@ -268,20 +244,8 @@ impl Shared {
         }
     }
 
-    /// Reads outside of a transaction.
-    pub fn read<T>(&self, ask: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
-        let reader = self.reader()?;
-        let answer = ask(reader.conn());
-        if answer.as_ref().is_err_and(Failure::is_disk) {
-            return answer;
-        }
-        self.keep_reader(reader);
-        answer
-    }
-
     /// The writer, in a transaction that has begun. Waits for other threads and processes.
-    pub fn lend(&self, wait: Wait) -> Outcome<Lent<'_>> {
-        self.writable()?;
+    pub fn lend(&self, wait: Wait, location: &str) -> Outcome<Lent<'_>> {
         let end = Instant::now() + PEN_WAIT;
         let mut pen = self.pen();
         let kept = loop {
@@ -291,7 +255,7 @@ impl Shared {
                     let left = end.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Err(StoreError::Busy {
-                            location: self.location.clone(),
+                            location: location.to_owned(),
                             why: "another transaction of this process is still open".to_owned(),
                         }
                         .into());
@@ -301,7 +265,7 @@ impl Shared {
             }
         };
         drop(pen);
-        let mut lent = Lent { shared: self, writer: kept };
+        let mut lent = Lent { disk: self, writer: kept };
         if lent.writer.is_none() {
             self.started.store(true, Ordering::Relaxed);
             lent.writer = Some(Box::new(Writer::open(&self.path)?));
@@ -312,42 +276,15 @@ impl Shared {
         Ok(lent)
     }
 
-    /// One short transaction outside of [`Store::begin`].
-    pub fn write<T>(&self, wait: Wait, work: impl FnOnce(sql::Connection<'_>) -> Outcome<T>) -> Outcome<T> {
-        let mut lent = self.lend(wait)?;
-        let answer = work(lent.conn()?)?;
-        self.commit(&mut lent)?;
-        Ok(answer)
-    }
-
     /// Leaves a short log.
     fn rest(&self) {
         if let Pen::Here(Some(writer)) = &mut *self.pen() {
             writer.rest();
         }
     }
-
-    /// Ends the transaction of the lent writer.
-    pub fn commit(&self, lent: &mut Lent<'_>) -> Outcome<()> {
-        let writer = lent.writer()?;
-        let durable = writer.wait() == Wait::Durable;
-        match writer.commit() {
-            Ok(()) => {
-                self.unflushed.store(!durable, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(error) => {
-                let failure = Failure::from(error);
-                if failure.is_disk() {
-                    lent.close();
-                }
-                Err(failure)
-            }
-        }
-    }
 }
 
-impl Drop for Shared {
+impl Drop for Disk {
     fn drop(&mut self) {
         self.rest();
     }
@@ -396,7 +333,7 @@ impl SqliteStore {
     /// # Errors
     /// See [`open`].
     pub fn open(location: &Location, options: &OpenOptions) -> Result<Self, StoreError> {
-        let Location::Sqlite(path) = location;
+        let Location::Sqlite(path) = location else { return Err(not_a_file(location)) };
         connection::gate(&location.to_string())?;
         // Where two connections that read want to write, SQLite refuses one at once instead of waiting: both would wait
         // for ever. That happens while several processes make the same database.
@@ -465,21 +402,9 @@ impl SqliteStore {
             Reader::Pen(writer) if newer.is_some() => Reader::Plain(writer.conn),
             first => first,
         };
-        let shared = Shared {
-            location: path.display().to_string(),
-            files: RunFiles::beside(&path),
-            path,
-            clock: Arc::clone(&options.clock),
-            read_only: options.read_only,
-            newer,
-            readers: Mutex::default(),
-            pen: Mutex::new(Pen::Here(None)),
-            pen_back: Condvar::new(),
-            started: AtomicBool::new(matches!(first, Reader::Pen(_))),
-            unflushed: AtomicBool::new(false),
-            stirred: AtomicBool::new(false),
-        };
-        shared.keep_reader(first);
+        let mut shared = Self::shared(path, first, Arc::clone(&options.clock));
+        shared.read_only = options.read_only;
+        shared.newer = newer;
         Ok(Self { shared, temporary: None })
     }
 
@@ -525,22 +450,22 @@ impl SqliteStore {
             }
             schema::State::Unfinished => return Err(Failure::bad("it has no tables")),
         }
-        let shared = Shared {
-            location: path.display().to_string(),
-            files: RunFiles::beside(&path),
-            path,
-            clock,
-            read_only: true,
-            newer: None,
-            readers: Mutex::default(),
-            pen: Mutex::new(Pen::Here(None)),
-            pen_back: Condvar::new(),
-            started: AtomicBool::new(false),
-            unflushed: AtomicBool::new(false),
-            stirred: AtomicBool::new(false),
-        };
-        shared.keep_reader(Reader::Plain(conn));
+        let mut shared = Self::shared(path, Reader::Plain(conn), clock);
+        shared.read_only = true;
         Ok(Self { shared, temporary: None })
+    }
+
+    fn shared(path: PathBuf, first: Reader, clock: Arc<dyn Clock>) -> Shared {
+        let (location, logs) = (path.display().to_string(), RunLogs::beside(&path));
+        Shared::new(Engine::Sqlite(Disk::new(path, first)), location, clock, logs)
+    }
+
+    /// Its connections.
+    fn disk(&self) -> Option<&Disk> {
+        match &self.shared.engine {
+            Engine::Sqlite(disk) => Some(disk),
+            Engine::Server(_) => None,
+        }
     }
 
     /// Refuses to replace what this program does not understand.
@@ -571,7 +496,7 @@ impl SqliteStore {
     /// Where the database is, with its directory resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.shared.path
+        self.disk().map_or(Path::new(""), |disk| &disk.path)
     }
 
     /// Copies the database, as it is now, to a file that appears whole and verified or not at all. Goes on while others
@@ -580,7 +505,7 @@ impl SqliteStore {
     /// # Errors
     /// The target exists, or the copy could not be made or did not pass verification.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.shared.told(crate::backup::take(&self.shared.path, to))
+        self.shared.told(crate::backup::take(self.path(), to))
     }
 }
 
@@ -604,7 +529,9 @@ impl Store for SqliteStore {
         self.shared.stirred.load(Ordering::Relaxed)
     }
     fn rest(&self) {
-        self.shared.rest();
+        if let Some(disk) = self.disk() {
+            disk.rest();
+        }
     }
     fn blobs(&self) -> &dyn Blobs {
         &self.shared
@@ -622,7 +549,7 @@ impl Store for SqliteStore {
 
 impl Backups for SqliteStore {
     fn backup_create(&self, to: &Path) -> Result<BackupInfo, StoreError> {
-        self.shared.told(crate::backup::take_sealed(&self.shared.path, to))?;
+        self.shared.told(crate::backup::take_sealed(self.path(), to))?;
         crate::restore::verify(to, Arc::clone(&self.shared.clock))
     }
 }

@@ -120,16 +120,17 @@ fn write(conn: Connection<'_>, sql: &str, stack: &Stack, new: bool) -> sql::Resu
     if new { put.execute(And(row, Digest::ZERO.as_bytes())) } else { put.execute(row) }
 }
 
-fn taken(name: &str) -> impl FnOnce(sql::Error) -> Failure {
-    let name = name.to_owned();
-    move |error| {
-        let failure = Failure::from(error);
-        if failure.is_unique() {
-            Failure::conflict(format!("there is a stack `{name}` already"))
-        } else {
-            failure
-        }
+/// Refuses a name that another stack has. Whoever asks is the only one who writes, so it stays free until the end.
+fn must_be_free(conn: Connection<'_>, name: &str, id: &StackId) -> Outcome<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM stacks WHERE name = ?1 AND deleted_at IS NULL AND id <> ?2)";
+    if conn.prepare_cached(sql)?.query_row([name, id.as_str()], |row| row.get(0))? {
+        return Err(taken(name));
     }
+    Ok(())
+}
+
+fn taken(name: &str) -> Failure {
+    Failure::conflict(format!("there is a stack `{name}` already"))
 }
 
 fn missing(id: &StackId) -> Failure {
@@ -191,7 +192,7 @@ impl Session<'_> {
                    rolled_back_to, sum, head, head_hash, fence, pending, resource_count, detection) VALUES (?1, ?2, ?3, \
                    ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ?18, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
         if write(conn, sql, stack, true)? == 0 {
-            return Err(Failure::conflict(format!("there is a stack `{}` already", stack.name)));
+            return Err(taken(&stack.name));
         }
         writing.made.push((stack.id.clone(), stack.name.clone(), Version::ZERO));
         Ok(())
@@ -267,13 +268,16 @@ impl Session<'_> {
 
     fn update_stack(&mut self, stack: &Stack) -> Outcome<()> {
         self.require_hold(&stack.id)?;
-        let (conn, ..) = self.change()?;
+        let (conn, writing, _) = self.change()?;
+        if writing.stack.as_ref().is_none_or(|known| known.name != stack.name) {
+            must_be_free(conn, &stack.name, &stack.id)?;
+        }
         let sql = "UPDATE stacks SET name = ?2, description = ?3, version = ?4, status = ?5, workflow_file = ?6, \
                    configuration = ?7, metadata = ?8, created_at = ?9, updated_at = ?10, completed_at = ?11, \
                    last_run_at = ?12, execution_count = ?13, last_duration = ?14, last_error = ?15, \
                    rolled_back_to = ?16, \
-                   sum = CASE WHEN deleted_at IS NULL THEN ?17 ELSE -1 - ?17 END WHERE id = ?1";
-        let rows = write(conn, sql, stack, false).map_err(taken(&stack.name))?;
+                   sum = CASE WHEN deleted_at IS NULL THEN CAST(?17 AS BIGINT) ELSE -1 - CAST(?17 AS BIGINT) END WHERE id = ?1";
+        let rows = write(conn, sql, stack, false)?;
         if rows == 1 { Ok(()) } else { Err(missing(&stack.id)) }
     }
 
@@ -294,9 +298,10 @@ impl Session<'_> {
             None => return Err(missing(id)),
         };
         let (conn, ..) = self.change()?;
+        must_be_free(conn, &name, id)?;
         let sql = "UPDATE stacks SET deleted_at = NULL, \
                    sum = CASE WHEN deleted_at IS NULL THEN sum ELSE -1 - sum END WHERE id = ?1";
-        conn.prepare_cached(sql)?.execute([id.as_str()]).map_err(taken(&name))?;
+        conn.prepare_cached(sql)?.execute([id.as_str()])?;
         Ok(())
     }
 }

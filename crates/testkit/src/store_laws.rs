@@ -49,7 +49,8 @@ pub struct Fixture {
     pub keep: Box<dyn Any>,
 }
 
-/// Makes a test of every law. The argument is a function that gives a new [`Fixture`] each time.
+/// Makes a test of every law. The argument is a function that gives a new [`Fixture`] each time, or `None` on a machine that
+/// cannot have such a store.
 #[macro_export]
 macro_rules! store_laws {
     ($make:path) => {
@@ -119,7 +120,10 @@ macro_rules! store_laws {
         $(
             #[test]
             fn $law() {
-                $crate::store_laws::$law(&$make());
+                // A store that this machine cannot have obeys whatever one wants.
+                if let Some(fixture) = ::std::option::Option::<$crate::store_laws::Fixture>::from($make()) {
+                    $crate::store_laws::$law(&fixture);
+                }
             }
         )*
     };

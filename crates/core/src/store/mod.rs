@@ -62,6 +62,14 @@ pub enum StoreError {
         /// The system's words.
         why: String,
     },
+    /// The connection was lost in the middle of a commit, and the server could not be asked what became of it.
+    #[error(
+        "the connection to the database `{location}` was lost while a change was being kept; whether it was kept is unknown"
+    )]
+    Unclear {
+        /// Where.
+        location: String,
+    },
     /// It was written by a newer program.
     #[error(
         "the database `{location}` has schema {found}, this program knows {known}; it needs sloth-runner {needs} or newer"

@@ -16,6 +16,7 @@ pub mod line;
 pub mod package;
 pub mod replacement;
 pub mod service;
+pub mod setting;
 pub mod user;
 
 pub use edit::Position;
@@ -42,6 +43,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(package::Package),
         &Erased(replacement::Replacement),
         &Erased(service::Service),
+        &Erased(setting::Setting),
         &Erased(user::User),
     ];
     ALL

@@ -13,6 +13,7 @@ mod packages;
 mod random;
 mod real_types;
 mod safety;
+mod settings;
 mod speed;
 mod ssh_keys;
 mod support;

@@ -20,6 +20,7 @@ mod test_doctor;
 mod test_documents;
 mod test_events;
 mod test_examples;
+mod test_files;
 mod test_hook;
 mod test_house;
 mod test_man;

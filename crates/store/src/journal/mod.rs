@@ -2,9 +2,11 @@
 //!
 //! Each run has a file beside the database, written without waiting for the disk: what it holds survives the death of
 //! every process, and what a power cut takes from it can be found again by looking at the machine. Intents that looking
-//! cannot find again are rows of the database and wait for the disk, unless the workflow renounces that.
+//! cannot find again are rows of the database and wait for the disk, unless the workflow renounces that. On a server the
+//! file is a sequence of rows with the same bytes, so that another host can go on where this one died.
 
 mod frame;
+mod rows;
 mod steps;
 
 pub use frame::crc32;
@@ -13,7 +15,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::id::{RunId, StackId};
@@ -23,8 +25,9 @@ use sloth_core::value::{Value, canonical, to_value};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, failed};
+use crate::server::Pool;
+use crate::shared::Shared;
 use crate::sql::params;
-use crate::sqlite::Shared;
 use frame::{Tag, push};
 use steps::{Head, Steps};
 
@@ -36,45 +39,80 @@ const LONGEST: u64 = 4 << 30;
 /// A file without a readable head is begun again when it is no longer than this: its maker died while writing it.
 const HEAD: u64 = 1024;
 
-/// The journal files of a database.
-pub struct RunFiles {
-    dir: PathBuf,
-    open: Mutex<HashMap<RunId, RunFile>>,
+/// The journals of the runs of a database.
+pub struct RunLogs {
+    medium: Medium,
+    open: Mutex<HashMap<RunId, RunLog>>,
     /// Steps begun here whose intent is a row and whose end is not known yet.
     rows: Mutex<HashMap<(RunId, u64), StackId>>,
 }
 
-/// The file of one run, open.
-struct RunFile {
-    file: File,
-    path: PathBuf,
+/// Where journals are.
+enum Medium {
+    /// Files in this directory, beside the database.
+    Files(PathBuf),
+    /// Rows on the server, so that another host can finish what a run of this one leaves.
+    Rows(Arc<Pool>),
+}
+
+/// The journal of one run, open.
+struct RunLog {
+    place: Place,
     length: u64,
     head: u64,
     steps: Steps,
     buffer: Vec<u8>,
 }
 
-/// A file found beside the database.
+enum Place {
+    File { file: File, path: PathBuf },
+    Rows { pool: Arc<Pool>, run: RunId, stack: StackId },
+}
+
+/// A journal that was found.
 pub struct Left {
-    pub path: PathBuf,
+    /// The file it is in; none when it is on a server.
+    pub path: Option<PathBuf>,
+    /// How it is called in a sentence.
+    pub shown: String,
     pub head: Option<Head>,
     pub steps: Steps,
     /// Bytes after the last whole record.
     pub torn: u64,
 }
 
-impl RunFiles {
+impl Left {
+    fn read(path: Option<PathBuf>, shown: String, bytes: &[u8]) -> Self {
+        let (records, end) = frame::records(bytes);
+        let (head, steps) = Steps::replay(&records);
+        Self { path, shown, head, steps, torn: bytes.len().saturating_sub(end) as u64 }
+    }
+}
+
+impl RunLogs {
     /// Those of the database at this path.
     pub fn beside(database: &Path) -> Self {
-        Self { dir: files::beside(database, ".steps"), open: Mutex::default(), rows: Mutex::default() }
+        Self::of(Medium::Files(files::beside(database, ".steps")))
     }
 
-    /// Where they are.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Those of the database on this server.
+    pub fn on(pool: Arc<Pool>) -> Self {
+        Self::of(Medium::Rows(pool))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, RunFile>> {
+    fn of(medium: Medium) -> Self {
+        Self { medium, open: Mutex::default(), rows: Mutex::default() }
+    }
+
+    /// The directory they are in, when they are files.
+    pub fn dir(&self) -> Option<&Path> {
+        match &self.medium {
+            Medium::Files(dir) => Some(dir),
+            Medium::Rows(_) => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, RunLog>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,41 +120,22 @@ impl RunFiles {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file of a run. Ids come from elsewhere, so only plain letters reach the filesystem as they are.
-    fn path(&self, run: &RunId) -> PathBuf {
-        use std::fmt::Write as _;
-        let mut name = String::new();
-        for byte in run.as_str().bytes() {
-            if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-                name.push(char::from(byte));
-            } else {
-                let _ = write!(name, "%{byte:02X}");
-            }
-        }
-        self.dir.join(format!("{name}.{EXTENSION}"))
-    }
-
-    fn paths(&self) -> Outcome<Vec<PathBuf>> {
-        let entries = match std::fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("could not list", &self.dir)(error)),
-        };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == EXTENSION))
-            .collect();
-        paths.sort();
-        Ok(paths)
-    }
-
-    /// The bytes of every file, those that are torn or damaged among them.
+    /// The bytes of every journal, those that are torn or damaged among them.
     pub fn each_content(&self, mut each: impl FnMut(&[u8])) -> Outcome<()> {
-        for path in self.paths()? {
-            match std::fs::read(&path) {
-                Ok(bytes) => each(&bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("could not read", &path)(error)),
+        match &self.medium {
+            Medium::Files(dir) => {
+                for path in paths(dir)? {
+                    match std::fs::read(&path) {
+                        Ok(bytes) => each(&bytes),
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(failed("could not read", &path)(error)),
+                    }
+                }
+            }
+            Medium::Rows(pool) => {
+                for (_, _, bytes) in rows::read(pool, rows::Of::Everybody)? {
+                    each(&bytes);
+                }
             }
         }
         Ok(())
@@ -124,43 +143,113 @@ impl RunFiles {
 
     /// Everything that is there, in order of names.
     pub fn all(&self) -> Outcome<Vec<Left>> {
-        let paths = self.paths()?;
-        let mut out = Vec::with_capacity(paths.len());
-        for path in paths {
-            match load(&path) {
-                Ok(left) => out.push(left),
-                // Its run ended while we were looking.
-                Err(Failure::File(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(failure) => return Err(failure),
-            }
+        match &self.medium {
+            Medium::Files(dir) => all_files(dir),
+            Medium::Rows(pool) => all_rows(pool, rows::Of::Everybody),
         }
-        Ok(out)
     }
 
-    /// Works on the file of a run, which is opened when it exists, and made when there is a stack to make it for.
+    /// What may be of a stack; whose it is stands in the head of each.
+    fn of_stack(&self, stack: &StackId) -> Outcome<Vec<Left>> {
+        match &self.medium {
+            Medium::Files(dir) => all_files(dir),
+            Medium::Rows(pool) => all_rows(pool, rows::Of::Stack(stack)),
+        }
+    }
+
+    /// Works on the journal of a run, which is opened when it exists, and made when there is a stack to make it for.
     /// `None` when there is none.
     fn with<T>(
         &self,
         run: &RunId,
         make_for: Option<&StackId>,
-        work: impl FnOnce(&mut RunFile) -> Outcome<T>,
+        work: impl FnOnce(&mut RunLog) -> Outcome<T>,
     ) -> Outcome<Option<T>> {
         let mut open = self.lock();
-        if let Some(file) = open.get_mut(run) {
-            return work(file).map(Some);
+        if let Some(log) = open.get_mut(run) {
+            return work(log).map(Some);
         }
-        let path = self.path(run);
-        let mut file = match RunFile::reopen(&path)? {
-            Some(file) => file,
-            None => match make_for {
-                Some(stack) => RunFile::create(&self.dir, path, run, stack)?,
-                None => return Ok(None),
-            },
+        let found = match &self.medium {
+            Medium::Files(dir) => RunLog::reopen(&path_of(dir, run))?,
+            Medium::Rows(pool) => RunLog::reread(pool, run)?,
         };
-        let answer = work(&mut file);
-        open.insert(run.clone(), file);
+        let mut log = match (found, make_for, &self.medium) {
+            (Some(log), ..) => log,
+            (None, None, _) => return Ok(None),
+            (None, Some(stack), Medium::Files(dir)) => RunLog::create_file(dir, run, stack)?,
+            (None, Some(stack), Medium::Rows(pool)) => {
+                let place = Place::Rows { pool: Arc::clone(pool), run: run.clone(), stack: stack.clone() };
+                RunLog::create(place, run, stack)?
+            }
+        };
+        let answer = work(&mut log);
+        open.insert(run.clone(), log);
         answer.map(Some)
     }
+
+    /// Removes the journal of a run.
+    fn remove(&self, run: &RunId) -> Outcome<()> {
+        self.rows().retain(|(of, _), _| of != run);
+        let mut open = self.lock();
+        open.remove(run);
+        match &self.medium {
+            Medium::Files(dir) => {
+                let path = path_of(dir, run);
+                files::remove(&path).map_err(failed("could not remove", &path))
+            }
+            Medium::Rows(pool) => rows::cut(pool, run, 0),
+        }
+    }
+}
+
+/// The file of a run. Ids come from elsewhere, so only plain letters reach the filesystem as they are.
+fn path_of(dir: &Path, run: &RunId) -> PathBuf {
+    use std::fmt::Write as _;
+    let mut name = String::new();
+    for byte in run.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            name.push(char::from(byte));
+        } else {
+            let _ = write!(name, "%{byte:02X}");
+        }
+    }
+    dir.join(format!("{name}.{EXTENSION}"))
+}
+
+fn paths(dir: &Path) -> Outcome<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("could not list", dir)(error)),
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == EXTENSION))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn all_files(dir: &Path) -> Outcome<Vec<Left>> {
+    let paths = paths(dir)?;
+    let mut out = Vec::with_capacity(paths.len());
+    for path in paths {
+        match load(&path) {
+            Ok(left) => out.push(left),
+            // Its run ended while we were looking.
+            Err(Failure::File(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(out)
+}
+
+fn all_rows(pool: &Pool, of: rows::Of<'_>) -> Outcome<Vec<Left>> {
+    let found = rows::read(pool, of)?;
+    Ok(found
+        .iter()
+        .map(|(run, _, bytes)| Left::read(None, format!("the journal of run `{run}`"), bytes))
+        .collect())
 }
 
 fn load(path: &Path) -> Outcome<Left> {
@@ -171,23 +260,25 @@ fn load(path: &Path) -> Outcome<Left> {
         return Err(Failure::bad(format!("the journal file `{}` is too long to be one", path.display())));
     }
     file.read_to_end(&mut bytes).map_err(failed("could not read", path))?;
-    let (records, end) = frame::records(&bytes);
-    let (head, steps) = Steps::replay(&records);
-    let torn = bytes.len().saturating_sub(end) as u64;
-    Ok(Left { path: path.to_owned(), head, steps, torn })
+    Ok(Left::read(Some(path.to_owned()), format!("`{}`", path.display()), &bytes))
 }
 
-impl RunFile {
-    fn create(dir: &Path, path: PathBuf, run: &RunId, stack: &StackId) -> Outcome<Self> {
+impl RunLog {
+    fn create_file(dir: &Path, run: &RunId, stack: &StackId) -> Outcome<Self> {
         files::make_private_dirs(dir)?;
+        let path = path_of(dir, run);
         let file = files::private()
             .create(true)
             .truncate(true)
             .open(&path)
             .map_err(failed("could not create", &path))?;
-        let mut this = Self { file, path, length: 0, head: 0, steps: Steps::default(), buffer: Vec::new() };
+        Self::create(Place::File { file, path }, run, stack)
+    }
+
+    fn create(place: Place, run: &RunId, stack: &StackId) -> Outcome<Self> {
+        let mut this = Self { place, length: 0, head: 0, steps: Steps::default(), buffer: Vec::new() };
         let head = canonical(&to_value(&Head { run: run.clone(), stack: stack.clone() }));
-        this.append(|out| push(out, Tag::Head, |o| o.extend_from_slice(head.as_bytes())))?;
+        this.append(Wait::Fast, |out| push(out, Tag::Head, |o| o.extend_from_slice(head.as_bytes())))?;
         this.head = this.length;
         Ok(this)
     }
@@ -217,34 +308,55 @@ impl RunFile {
         }
         std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(whole))
             .map_err(failed("could not open", path))?;
-        let path = path.to_owned();
+        let place = Place::File { file, path: path.to_owned() };
         let head = left.steps.head_length();
-        Ok(Some(Self { file, path, length: whole, head, steps: left.steps, buffer: Vec::new() }))
+        Ok(Some(Self { place, length: whole, head, steps: left.steps, buffer: Vec::new() }))
     }
 
-    /// Writes records with a single call, whole or not at all.
-    fn append(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Outcome<()> {
+    /// Reads the rows of a run of this or of another host. `None` when there are none.
+    fn reread(pool: &Arc<Pool>, run: &RunId) -> Outcome<Option<Self>> {
+        let Some((_, stack, bytes)) = rows::read(pool, rows::Of::Run(run))?.pop() else { return Ok(None) };
+        let left = Left::read(None, String::new(), &bytes);
+        if left.torn > 0 || left.head.is_none() {
+            // A row is whole or not there, so nobody's death does that.
+            return Err(Failure::bad(format!("the journal of run `{run}` is damaged")));
+        }
+        let place = Place::Rows { pool: Arc::clone(pool), run: run.clone(), stack };
+        let head = left.steps.head_length();
+        Ok(Some(Self { place, length: bytes.len() as u64, head, steps: left.steps, buffer: Vec::new() }))
+    }
+
+    /// Writes records all at once, whole or not at all. On a server, `wait` says whether for the disk, too.
+    fn append(&mut self, wait: Wait, fill: impl FnOnce(&mut Vec<u8>)) -> Outcome<()> {
         self.buffer.clear();
         fill(&mut self.buffer);
-        match self.file.write_all(&self.buffer) {
-            Ok(()) => {
-                self.length += self.buffer.len() as u64;
-                Ok(())
+        match &mut self.place {
+            Place::File { file, path } => {
+                if let Err(error) = file.write_all(&self.buffer) {
+                    // What follows half a record could not be read.
+                    let _ = file.set_len(self.length);
+                    let _ = std::io::Seek::seek(file, std::io::SeekFrom::Start(self.length));
+                    return Err(failed("could not write", path)(error));
+                }
             }
-            Err(error) => {
-                // What follows half a record could not be read.
-                let _ = self.file.set_len(self.length);
-                let _ = std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.length));
-                Err(failed("could not write", &self.path)(error))
+            Place::Rows { pool, run, stack } => {
+                rows::append(pool, run, stack, self.length, &self.buffer, wait)?;
             }
         }
+        self.length += self.buffer.len() as u64;
+        Ok(())
     }
 
     fn reclaim(&mut self) -> Outcome<()> {
         if self.length > RECLAIM && self.head > 0 && self.steps.is_empty() {
-            self.file.set_len(self.head).map_err(failed("could not write", &self.path))?;
-            std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.head))
-                .map_err(failed("could not write", &self.path))?;
+            match &mut self.place {
+                Place::File { file, path } => {
+                    file.set_len(self.head).map_err(failed("could not write", path))?;
+                    std::io::Seek::seek(file, std::io::SeekFrom::Start(self.head))
+                        .map_err(failed("could not write", path))?;
+                }
+                Place::Rows { pool, run, .. } => rows::cut(pool, run, self.head)?,
+            }
             self.length = self.head;
         }
         Ok(())
@@ -272,10 +384,12 @@ impl Shared {
         self.writable()?;
         match intention.guard() {
             Guard::Probe => self
-                .files
-                .with(run, Some(stack), |file| {
-                    file.steps.may(intention.seq, StepEvent::Begin)?;
-                    file.append(|out| {
+                .logs
+                .with(run, Some(stack), |log| {
+                    log.steps.may(intention.seq, StepEvent::Begin)?;
+                    // What an effect destroys cannot be found again by looking.
+                    let wait = if captured.is_empty() { Wait::Fast } else { wait };
+                    log.append(wait, |out| {
                         for blob in captured {
                             push(out, Tag::Content, |o| {
                                 o.extend_from_slice(blob.digest().as_bytes());
@@ -287,7 +401,7 @@ impl Shared {
                             push_json(o, intention);
                         });
                     })?;
-                    file.steps.began(intention.seq, false);
+                    log.steps.began(intention.seq, false);
                     Ok(())
                 })
                 .map(|_| ()),
@@ -296,23 +410,21 @@ impl Shared {
                 let written = self.write(wait, |conn| {
                     crate::blobs::insert(conn, captured)?;
                     let sql = "INSERT INTO journal_steps (run, seq, stack_id, intention, captured) \
-                               VALUES (?1, ?2, ?3, ?4, ?5)";
-                    let done = conn.prepare_cached(sql)?.execute(params![
+                               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (run, seq) DO NOTHING";
+                    let begun = conn.prepare_cached(sql)?.execute(params![
                         run.as_str(),
                         intention.seq,
                         stack.as_str(),
                         canonical(&to_value(intention)),
                         canonical(&to_value(&digests)),
                     ]);
-                    match done.map_err(Failure::from) {
-                        Err(failure) if failure.is_unique() => {
-                            Err(Failure::conflict(format!("step {} has begun already", intention.seq)))
-                        }
-                        other => other.map(|_| ()),
+                    match begun? {
+                        0 => Err(Failure::conflict(format!("step {} has begun already", intention.seq))),
+                        _ => Ok(()),
                     }
                 });
                 if written.is_ok() {
-                    self.files.rows().insert((run.clone(), intention.seq), stack.clone());
+                    self.logs.rows().insert((run.clone(), intention.seq), stack.clone());
                 }
                 written
             }
@@ -341,56 +453,56 @@ impl Shared {
         write: impl Fn(&mut Vec<u8>),
     ) -> Outcome<()> {
         self.writable()?;
-        let end = |file: &mut RunFile| -> Outcome<()> {
-            file.steps.may(seq, event)?;
-            file.append(|out| {
+        let end = |log: &mut RunLog| -> Outcome<()> {
+            log.steps.may(seq, event)?;
+            log.append(Wait::Fast, |out| {
                 push(out, tag, |o| {
                     push_seq(o, seq);
                     write(o);
                 });
             })?;
-            file.steps.ended(seq, event);
+            log.steps.ended(seq, event);
             Ok(())
         };
-        let known = self.files.with(run, None, |file| {
-            if file.steps.knows(seq) { end(file).map(|()| true) } else { Ok(false) }
-        })?;
+        let known = self
+            .logs
+            .with(run, None, |log| if log.steps.knows(seq) { end(log).map(|()| true) } else { Ok(false) })?;
         if known == Some(true) {
             return Ok(());
         }
-        let begun_here = self.files.rows().remove(&(run.clone(), seq));
+        let begun_here = self.logs.rows().remove(&(run.clone(), seq));
         let Some(stack) = begun_here.map_or_else(|| self.row_step(run, seq), |stack| Ok(Some(stack)))? else {
             return Err(Failure::conflict(format!("step {seq} of run `{run}` has not begun")));
         };
-        self.files
-            .with(run, Some(&stack), |file| {
-                file.steps.began(seq, true);
-                end(file)
+        self.logs
+            .with(run, Some(&stack), |log| {
+                log.steps.began(seq, true);
+                end(log)
             })
             .map(|_| ())
     }
 
     fn settle_steps(&self, run: &RunId, upto: u64) -> Outcome<()> {
         self.writable()?;
-        self.files
-            .with(run, None, |file| {
-                if file.steps.settle(upto) {
-                    file.append(|out| push(out, Tag::Settle, |o| push_seq(o, upto)))?;
+        self.logs
+            .with(run, None, |log| {
+                if log.steps.settle(upto) {
+                    log.append(Wait::Fast, |out| push(out, Tag::Settle, |o| push_seq(o, upto)))?;
                 }
-                file.reclaim()
+                log.reclaim()
             })
             .map(|_| ())
     }
 
     fn resolve_step(&self, run: &RunId, seq: u64) -> Outcome<()> {
         self.writable()?;
-        self.files.with(run, None, |file| {
-            if file.steps.resolve(seq) {
-                file.append(|out| push(out, Tag::Resolve, |o| push_seq(o, seq)))?;
+        self.logs.with(run, None, |log| {
+            if log.steps.resolve(seq) {
+                log.append(Wait::Fast, |out| push(out, Tag::Resolve, |o| push_seq(o, seq)))?;
             }
             Ok(())
         })?;
-        self.files.rows().remove(&(run.clone(), seq));
+        self.logs.rows().remove(&(run.clone(), seq));
         if self.row_step(run, seq)?.is_some() {
             self.write(Wait::Fast, |conn| {
                 conn.prepare_cached("DELETE FROM journal_steps WHERE run = ?1 AND seq = ?2")?
@@ -413,17 +525,13 @@ impl Shared {
                 Ok(())
             })?;
         }
-        self.files.rows().retain(|(of, _), _| of != run);
-        let mut open = self.files.lock();
-        open.remove(run);
-        let path = self.files.path(run);
-        files::remove(&path).map_err(failed("could not remove", &path))
+        self.logs.remove(run)
     }
 
     fn list_open_steps(&self, stack: &StackId) -> Outcome<Vec<OpenStep>> {
         let mut out = Vec::new();
         let mut ends: HashMap<RunId, Steps> = HashMap::new();
-        for left in self.files.all()? {
+        for left in self.logs.of_stack(stack)? {
             let Some(head) = left.head.filter(|head| head.stack == *stack) else { continue };
             let mut steps = left.steps;
             out.extend(steps.take_open(&head.run)?);

@@ -10,7 +10,7 @@ use sloth_core::digest::Digest;
 
 use crate::connection::{APPLICATION_ID, Writer};
 use crate::failure::{Failure, Outcome};
-use crate::sqlite::Newer;
+use crate::shared::Newer;
 use crate::{backup, files, mark};
 
 /// The newest schema this program knows.

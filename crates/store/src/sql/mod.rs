@@ -10,12 +10,17 @@ mod value;
 pub(crate) use value::params;
 pub use value::{And, FromSql, Owned, Params, Sink, ToSql, Value};
 
+use crate::server::{self, Link};
+
 /// What a database said no to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// SQLite did.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    /// A PostgreSQL server did, or the way to it.
+    #[error(transparent)]
+    Server(Box<server::Refusal>),
     /// There is no row.
     #[error("there is no such row")]
     NoRows,
@@ -58,6 +63,8 @@ impl<T> OptionalExtension<T> for Result<T> {
 pub enum Connection<'c> {
     /// To an SQLite database.
     Sqlite(&'c rusqlite::Connection),
+    /// To a PostgreSQL server.
+    Server(&'c Link),
 }
 
 impl<'c> From<&'c rusqlite::Connection> for Connection<'c> {
@@ -71,6 +78,7 @@ impl<'c> Connection<'c> {
     pub fn prepare_cached(self, sql: &str) -> Result<Statement<'c>> {
         match self {
             Self::Sqlite(conn) => Ok(Statement::Sqlite(conn.prepare_cached(sql)?)),
+            Self::Server(link) => Ok(Statement::Server(link.prepare(sql)?)),
         }
     }
 
@@ -97,6 +105,7 @@ impl<'c> Connection<'c> {
                 // The picture is taken by the first read, so that is done here.
                 Ok(conn.prepare_cached("PRAGMA user_version")?.query_row([], |_| Ok(()))?)
             }
+            Self::Server(link) => link.begin_view(),
         }
     }
 
@@ -104,6 +113,15 @@ impl<'c> Connection<'c> {
     pub fn is_autocommit(self) -> bool {
         match self {
             Self::Sqlite(conn) => conn.is_autocommit(),
+            Self::Server(link) => !link.is_open(),
+        }
+    }
+
+    /// What time it is where the database is, in nanoseconds since 1970, when that is another clock than ours.
+    pub fn time(self) -> Result<Option<i64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Server(link) => link.time().map(Some),
         }
     }
 }
@@ -112,6 +130,8 @@ impl<'c> Connection<'c> {
 pub enum Statement<'c> {
     /// On SQLite.
     Sqlite(rusqlite::CachedStatement<'c>),
+    /// On PostgreSQL.
+    Server(server::Statement<'c>),
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`[a, b]` is written at the call, as with `rusqlite`")]
@@ -123,6 +143,7 @@ impl Statement<'_> {
                 sqlite::bind(statement, &params)?;
                 Ok(statement.raw_execute()?)
             }
+            Self::Server(statement) => statement.execute(&params),
         }
     }
 
@@ -133,6 +154,7 @@ impl Statement<'_> {
                 sqlite::bind(statement, &params)?;
                 Ok(Rows::Sqlite(statement.raw_query()))
             }
+            Self::Server(statement) => Ok(Rows::Server(statement.query(&params)?)),
         }
     }
 
@@ -162,6 +184,8 @@ impl Statement<'_> {
 pub enum Rows<'s> {
     /// From SQLite, as they are found.
     Sqlite(rusqlite::Rows<'s>),
+    /// From PostgreSQL, all of them at once.
+    Server(server::Rows),
 }
 
 impl Rows<'_> {
@@ -169,6 +193,7 @@ impl Rows<'_> {
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         match self {
             Self::Sqlite(rows) => Ok(rows.next()?.map(Row::Sqlite)),
+            Self::Server(rows) => Ok(rows.next().map(Row::Server)),
         }
     }
 }
@@ -195,6 +220,8 @@ impl<T, F: FnMut(&Row<'_>) -> Result<T>> Iterator for Mapped<'_, F> {
 pub enum Row<'r> {
     /// From SQLite.
     Sqlite(&'r rusqlite::Row<'r>),
+    /// From PostgreSQL.
+    Server(&'r server::Row),
 }
 
 /// Place of a column, counted from 0.
@@ -219,6 +246,7 @@ impl<'r> Row<'r> {
     pub fn get_ref<I: Place>(&self, at: I) -> Result<Value<'r>> {
         match self {
             Self::Sqlite(row) => sqlite::value(row, at.place()),
+            Self::Server(row) => row.value(at.place()),
         }
     }
 }

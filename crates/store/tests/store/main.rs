@@ -4,6 +4,7 @@
 
 mod damage;
 mod processes;
+mod server;
 mod sqlite_only;
 mod statements;
 mod support;

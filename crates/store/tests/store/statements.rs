@@ -21,7 +21,7 @@ const FOREIGN: &[(&str, &str)] = &[
 
 /// Files that talk to one engine by its own names, or that hold no statements.
 const OF_ONE_ENGINE: &[&str] = &["backup.rs", "connection.rs", "restore.rs", "sqlite.rs"];
-const FOLDERS_OF_ONE_ENGINE: &[&str] = &["schema", "sql"];
+const FOLDERS_OF_ONE_ENGINE: &[&str] = &["schema", "server", "sql"];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
