@@ -46,3 +46,17 @@ need_sshd() {
     ) </dev/null >/dev/null 2>&1 || true
     [ -x "$home/usr/sbin/sshd" ] || echo "== SKIPPED: openssh-server cannot be had, so $1" >&2
 }
+
+# need_postgres: a PostgreSQL server for tests, which start clusters of their own. In CI no test may do without.
+need_postgres() {
+    has_postgres() { compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null; }
+    if ! has_postgres && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "== installing postgresql" >&2
+        apt_install postgresql || { apt update && apt_install postgresql; } || true
+    fi
+    if [ "${CI:-}" = true ]; then
+        export SLOTH_TEST_POSTGRES=required
+    else
+        has_postgres || echo "== SKIPPED: postgresql is not installed, so nothing is tried on a PostgreSQL server" >&2
+    fi
+}

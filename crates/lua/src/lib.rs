@@ -11,6 +11,7 @@
 mod args;
 mod convert;
 mod declare;
+pub mod definitions;
 mod diagnostic;
 mod fault;
 mod hook;

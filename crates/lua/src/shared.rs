@@ -183,8 +183,9 @@ impl Shared {
     pub(crate) fn cx(&self) -> Rc<UnitCx> {
         self.cx.borrow().clone()
     }
-    /// The scope of the running unit.
+    /// The scope of the running unit, to call it: however long that takes, it is no computing.
     pub(crate) fn scope(&self, what: &str) -> Result<Arc<dyn Scope>, Fault> {
+        self.guard.borrow().refresh();
         self.cx.borrow().scope.clone().ok_or_else(|| {
             Fault::new("refused", format!("`{what}` cannot be called while the file is being loaded"))
                 .hint("move the call into the `run` function of a task")

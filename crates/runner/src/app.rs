@@ -142,27 +142,37 @@ impl App {
         self.store.get().ok_or_else(|| CommandError::usage("the database is not open"))
     }
 
+    /// The store if there is one; none is made.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn existing(&self) -> Result<Option<&Arc<dyn Store>>, CommandError> {
+        if self.store.get().is_none() {
+            let options = OpenOptions { clock: Arc::new(SystemClock), read_only: false, create: true };
+            if let Some(store) = sloth_store::open_existing(&self.location()?, &options)? {
+                let _ = self.store.set(Arc::from(store));
+            }
+        }
+        Ok(self.store.get())
+    }
+
     /// The store for looking only: where there is no database yet, one with nothing in it, and none is made.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn reading(&self) -> Result<&Arc<dyn Store>, CommandError> {
-        if self.store.get().is_some() {
-            return self.store();
+        if let (None, Some(nothing)) = (self.store.get(), self.nothing.get()) {
+            return Ok(nothing);
         }
-        if self.nothing.get().is_none() {
-            let location = self.location()?;
-            if !location.is_vacant() {
-                return self.store();
-            }
-            if self.out.verbose {
-                self.out
-                    .talk(&format!("there is no database at `{location}` yet; the first change makes it"));
-            }
-            let empty = sloth_store::SqliteStore::empty(&location, Arc::new(SystemClock))?;
-            let _ = self.nothing.set(Arc::new(empty));
+        if let Some(store) = self.existing()? {
+            return Ok(store);
         }
-        self.nothing.get().ok_or_else(|| CommandError::usage("the database is not open"))
+        let location = self.location()?;
+        if self.out.verbose {
+            self.out.talk(&format!("there is no database at `{location}` yet; the first change makes it"));
+        }
+        let empty = sloth_store::SqliteStore::empty(&location, Arc::new(SystemClock))?;
+        Ok(self.nothing.get_or_init(|| Arc::new(empty)))
     }
 
     /// A consistent picture of now.

@@ -280,6 +280,8 @@ pub enum Command {
     /// Work with key-value state
     #[command(subcommand)]
     State(Lazy<commands::state::Command>),
+    /// Print what `.sloth` files may use, for the language server of an editor
+    Types(Lazy<commands::types::Args>),
     /// Take back the last operation, or a given one
     Undo(Lazy<commands::undo::Args>),
     /// Show the version of this program

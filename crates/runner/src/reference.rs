@@ -211,6 +211,32 @@ fn resources() {
     compare("resources.md", &text);
 }
 
+/// The functions of the language's own modules, and the files for language servers.
+#[test]
+fn language() {
+    use sloth_lua::definitions::{DEFINITIONS, Editor, definitions};
+
+    let mut text = head(
+        "Functions",
+        "What a `.sloth` file can call besides its [resources](resources.md). Types are written as Luau writes them; what \
+         ends in\n`?` may be left out. `string`, `table`, `math`, `utf8`, `bit32`, `buffer`, `coroutine`, `os` and `io` \
+         are those of Lua.\nWith `sloth.d.luau` or `sloth.lua`, editors know all of this (`sloth-runner types`).",
+    );
+    let mut module = "";
+    for d in DEFINITIONS {
+        if d.module != module {
+            module = d.module;
+            let _ = write!(text, "\n## `{module}`\n\n| function | type | meaning |\n|---|---|---|\n");
+        }
+        let names: Vec<String> = d.names.iter().map(|name| format!("`{module}.{name}`")).collect();
+        let _ = writeln!(text, "| {} | `{}` | {} |", names.join(", "), cell(d.signature), cell(d.doc));
+    }
+    compare("lua.md", &text);
+    let catalog = sloth_resources::catalog();
+    compare("sloth.d.luau", &definitions(Editor::Luau, &*catalog));
+    compare("sloth.lua", &definitions(Editor::LuaLs, &*catalog));
+}
+
 fn arguments(params: &[sloth_core::kind::Param], text: &mut String) {
     text.push_str("| argument | type | meaning |\n|---|---|---|\n");
     for p in params {

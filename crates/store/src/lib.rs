@@ -49,4 +49,4 @@ pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
 pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};
 pub use server::ServerStore;
-pub use sqlite::{OpenOptions, SqliteStore, open};
+pub use sqlite::{OpenOptions, SqliteStore, open, open_existing};

@@ -70,8 +70,7 @@ impl Location {
     }
 
     /// Is there nothing yet, and nothing that says that there was something? A server has to be asked.
-    #[must_use]
-    pub fn is_vacant(&self) -> bool {
+    pub(crate) fn is_vacant(&self) -> bool {
         match self {
             Self::Sqlite(path) => ["", "-wal", ".mark"]
                 .iter()

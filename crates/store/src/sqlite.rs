@@ -50,6 +50,24 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
     }
 }
 
+/// Opens the store at this place if there is one, or something that says that there was one.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_existing(
+    location: &Location,
+    options: &OpenOptions,
+) -> Result<Option<Box<dyn Store>>, StoreError> {
+    match location {
+        Location::Sqlite(_) if location.is_vacant() => Ok(None),
+        Location::Sqlite(_) => open(location, options).map(Some),
+        Location::Postgres(address) => {
+            let found = ServerStore::open_existing(address, options)?;
+            Ok(found.map(|store| Box::new(store) as Box<dyn Store>))
+        }
+    }
+}
+
 /// What only a file can do was asked of a server.
 pub fn not_a_file(location: &Location) -> StoreError {
     StoreError::Refused {

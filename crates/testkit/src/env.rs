@@ -4,6 +4,7 @@
 //! from run to run is replaced by a mark of the same width, so that tables stay tables.
 
 #![expect(clippy::disallowed_methods, reason = "tests prepare files directly")]
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -13,11 +14,15 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::postgres::Cluster;
+
 /// A place to run the program in. Everything in it is gone when it is dropped.
 #[derive(Debug)]
 pub struct TestEnv {
     dir: TempDir,
     program: PathBuf,
+    /// The server that keeps the state, if that is not in the file, and the URL.
+    server: Option<(&'static Cluster, String)>,
     variables: Vec<(String, String)>,
     story: std::cell::RefCell<String>,
 }
@@ -48,11 +53,49 @@ impl TestEnv {
         for name in ["home", "tmp", "work"] {
             fs::create_dir(dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
-        Self { dir, program: program.into(), variables: Vec::new(), story: std::cell::RefCell::default() }
+        Self {
+            dir,
+            program: program.into(),
+            server: None,
+            variables: Vec::new(),
+            story: std::cell::RefCell::default(),
+        }
     }
     /// Sets a variable for the commands that follow.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+    /// Keeps the state on a server, in a schema of its own.
+    pub fn keep_on(&mut self, server: &'static Cluster) {
+        self.server = Some((server, server.url()));
+    }
+    /// What keeps the state, as the program calls it.
+    #[must_use]
+    pub const fn backend(&self) -> &'static str {
+        if self.server.is_some() { "postgresql" } else { "sqlite" }
+    }
+    /// Changes the database as somebody would who wants to hide something. Says whether there was a tool to do it with.
+    ///
+    /// # Panics
+    /// The statement is refused.
+    #[must_use]
+    pub fn tamper(&self, sql: &str) -> bool {
+        if let Some((server, url)) = &self.server {
+            let schema = url.rsplit_once("schema=").map_or("", |(_, name)| name);
+            server.psql(&format!("SET search_path = {schema}; {sql}"));
+            return true;
+        }
+        let Ok(done) = Command::new("sqlite3").arg(self.db()).arg(sql).output() else {
+            println!("skipped: sqlite3 is not there");
+            return false;
+        };
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+        true
+    }
+    /// Where the state is kept, as it would be typed.
+    #[must_use]
+    pub fn kept_at(&self) -> String {
+        self.server.as_ref().map_or_else(|| self.db().display().to_string(), |(_, url)| url.clone())
     }
     /// The home directory.
     #[must_use]
@@ -108,7 +151,7 @@ impl TestEnv {
             .env("LANG", "C.UTF-8")
             .env("TERM", "dumb")
             .env("COLUMNS", "100")
-            .env("SLOTH_RUNNER_DB", self.db())
+            .env("SLOTH_RUNNER_DB", self.kept_at())
             .env("SLOTH_RUNNER_DATA_DIR", self.home())
             .envs(self.variables.iter().map(|(k, v)| (k, v)))
             .current_dir(self.work())

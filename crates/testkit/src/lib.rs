@@ -7,6 +7,7 @@ pub mod env;
 pub mod legacy;
 pub mod machine;
 pub mod memory_store;
+pub mod postgres;
 pub mod program;
 pub mod resource_laws;
 pub mod store_laws;

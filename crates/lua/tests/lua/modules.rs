@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sloth_core::value::Value;
 
-use crate::rig::{World, body, request, run_with};
+use crate::rig::{TestCatalog, World, body, request, run_with};
 
 /// Statements, and all that was said and done.
 fn said(code: &str) -> String {
@@ -447,6 +447,88 @@ print(through_g, _G.another)
 print(`{n} interpolated`, require("exec") == exec, require("goroutine").map ~= nil)
 "#
     ));
+}
+
+/// Every function of the language's own modules has a definition, and every definition a function.
+#[test]
+fn every_function_is_defined() {
+    use std::collections::BTreeSet;
+
+    let modules: BTreeSet<&str> = sloth_lua::definitions::DEFINITIONS.iter().map(|d| d.module).collect();
+    // Those of Lua, those that are words, and those of the catalog alone.
+    let others = [
+        "_G",
+        "bit32",
+        "buffer",
+        "coroutine",
+        "custom",
+        "debug",
+        "file",
+        "file_ops",
+        "group",
+        "io",
+        "math",
+        "network",
+        "os",
+        "pkg",
+        "ssh",
+        "string",
+        "table",
+        "user",
+        "utf8",
+        "values",
+        "Values",
+        "vars",
+        "workflow",
+    ];
+    let ran = body(
+        r#"
+for name, module in getmetatable(_G).__index do
+	if type(module) == "table" then
+		for key, value in next, module do
+			if type(value) == "function" then print(name .. "." .. key) end
+		end
+	end
+end
+"#,
+    );
+    let operations = ["systemd.enable", "systemd.ensure", "systemd.start"];
+    let there: BTreeSet<String> = ran
+        .said()
+        .iter()
+        .filter_map(|line| line.strip_prefix("print: ").map(str::to_owned))
+        .filter(|name| !others.contains(&name.split('.').next().unwrap()) && !operations.contains(&&**name))
+        .collect();
+    let defined: BTreeSet<String> = sloth_lua::definitions::DEFINITIONS
+        .iter()
+        .flat_map(|d| d.names.iter().map(|name| format!("{}.{name}", d.module)))
+        .collect();
+    assert_eq!(there, defined);
+    assert!(modules.len() > 15);
+}
+
+/// What is written for language servers is text they can read.
+#[test]
+fn definitions_are_lua() {
+    use sloth_lua::definitions::{Editor, definitions};
+
+    let text = definitions(Editor::LuaLs, &TestCatalog);
+    let code = format!("{text}\ntask('t', {{ run = function() end }})");
+    // It sets globals, which nothing but a language server does.
+    let code = code.replace("\nvalues = {}", "").replace("\ntask = nil", "");
+    run_with(request("sloth.lua", &code), &Arc::new(World::default()), 1).all_good();
+    let luau = definitions(Editor::Luau, &TestCatalog);
+    let depth = |open: char, close: char| luau.matches(open).count() == luau.matches(close).count();
+    assert!(depth('{', '}') && depth('(', ')'));
+    for used in luau.split("(options: ").skip(1).map(|rest| rest.split([')', ' ', '?']).next().unwrap()) {
+        assert!(used == "{" || luau.contains(&format!("\nexport type {used} = {{\n")), "{used} is not there");
+    }
+    assert!(luau.contains("\ndeclare fs: {\n") && luau.contains("\ndeclare file_ops: {\n"));
+    for word in [
+        "and", "do", "else", "end", "false", "for", "if", "in", "local", "nil", "not", "or", "repeat", "true",
+    ] {
+        assert!(!luau.contains(&format!("\t{word}: ")), "{word} cannot be the name of a field");
+    }
 }
 
 /// A list that must be complete: what the language offers, as users see it.

@@ -54,8 +54,7 @@ impl Human for DoctorView {
 /// # Errors
 /// The database cannot be read at all.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let location = app.location()?;
-    if location.is_vacant() {
+    let Some(store) = app.existing()? else {
         let note = CheckFinding {
             code: "no-database".to_owned(),
             severe: false,
@@ -63,11 +62,10 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
             mend: "nothing has to be done: the first change makes it".to_owned(),
         };
         let facts = Value::Object(serde_json::Map::new());
-        let database = location.to_string();
+        let database = app.location()?.to_string();
         app.out.show(&DoctorView { database, facts, findings: vec![note], sound: true });
         return Ok(Exit::Ok);
-    }
-    let store = app.reading()?;
+    };
     let findings = store.check(args.deep)?;
     let sound = !findings.iter().any(|f| f.severe);
     app.out.show(&DoctorView { database: store.location(), facts: store.facts()?, findings, sound });

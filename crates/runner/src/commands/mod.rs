@@ -18,6 +18,7 @@ pub mod resume;
 pub mod run;
 pub mod stack;
 pub mod state;
+pub mod types;
 pub mod undo;
 pub mod version;
 
@@ -48,6 +49,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Run(args) => run::run(app, args),
         Command::Stack(Lazy(command)) => stack::dispatch(app, command),
         Command::State(Lazy(command)) => state::dispatch(app, command),
+        Command::Types(args) => types::run(app, args),
         Command::Undo(args) => undo::run(app, args),
         Command::Version(args) => version::run(app, args),
     }

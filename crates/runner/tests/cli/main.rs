@@ -1,4 +1,8 @@
 //! The program as people use it: one file per command, plus the examples and the house rules.
+#![expect(
+    clippy::duplicate_mod,
+    reason = "tests of what does not depend on where the state is kept exist twice"
+)]
 #![allow(
     clippy::disallowed_methods,
     clippy::panic,
@@ -9,6 +13,8 @@
 )]
 
 mod bad_input;
+mod on_a_server;
+mod places;
 mod replay;
 mod test_accounts;
 mod test_audit;
@@ -37,6 +43,7 @@ mod test_replay_stack_state;
 mod test_replay_workflow_state;
 mod test_resume;
 mod test_run;
+mod test_server;
 mod test_services;
 mod test_ssh;
 mod test_stack;
@@ -54,61 +61,32 @@ mod test_stack_validate;
 mod test_state;
 mod test_state_workflow;
 mod test_terminal;
+mod test_types;
 mod test_undo;
 mod test_usage;
 mod test_version;
 mod throw_away;
 
+use places::{SLOW, ran_site, root, site};
 use sloth_testkit::env::TestEnv;
-
-/// A workflow whose second task goes on until the file `go` is there, and tells in `waiting` that it began.
-pub const SLOW: &str = r#"
-task("one", { run = function() file.content({ path = values.root .. "/one", content = "1" }) end })
-task("wait", { depends_on = "one", run = function()
-    exec.run("echo ran >> \"$R/waiting\"; while [ ! -e \"$R/go\" ]; do sleep 0.05; done", { env = { R = values.root } })
-end })
-task("two", { depends_on = "wait", run = function() file.content({ path = values.root .. "/two", content = "2" }) end })
-"#;
 
 /// A place to run this build of the program in.
 pub fn env() -> TestEnv {
     TestEnv::new(env!("CARGO_BIN_EXE_sloth-runner"))
 }
 
-/// A place with a workflow `site` that makes a directory and two files below `site/`.
-pub fn site() -> TestEnv {
-    let env = env();
-    env.write("site.sloth", SITE);
-    env
+/// Like that of `insta`, for tests that exist twice: what they show is the same, wherever the state is kept.
+macro_rules! assert_snapshot {
+    ($value:expr) => {{
+        fn here() {}
+        let name = crate::snapshot_of(std::any::type_name_of_val(&here));
+        insta::with_settings!({ prepend_module_to_snapshot => false }, { insta::assert_snapshot!(name, $value) });
+    }};
 }
+use assert_snapshot;
 
-/// Runs `site` there.
-pub fn ran_site() -> TestEnv {
-    let env = site();
-    env.expect(0, &["run", "site.sloth", "--var", &root(&env)]);
-    env
+/// The name `insta` gives to the snapshot of a test, from the path of something in it.
+fn snapshot_of(path: &str) -> String {
+    let path = path.trim_end_matches("::here").trim_end_matches("::{{closure}}");
+    path.replace("::on_a_server", "").replace("::", "__")
 }
-
-/// `root=…` for the workflow.
-pub fn root(env: &TestEnv) -> String {
-    format!("root={}", env.path("site").display())
-}
-
-const SITE: &str = r#"
-local root = values.root
-workflow({ name = "site", description = "A page and its notes" })
-task("page", {
-    run = function()
-        file.directory({ path = root, mode = "0755" })
-        file.content({ path = root .. "/page.txt", content = (values.title or "hello") .. "\n", mode = "0644" })
-        stack.set_output("page", root .. "/page.txt")
-    end,
-})
-task("notes", {
-    depends_on = "page",
-    tags = { "extra" },
-    run = function()
-        file.content({ path = root .. "/notes.txt", content = "one\ntwo\n", mode = "0640" })
-    end,
-})
-"#;

@@ -3,7 +3,7 @@ use std::process::Stdio;
 
 use sloth_core::event::EventType;
 
-use crate::{env, ran_site};
+use super::{env, ran_site};
 
 #[test]
 fn events_are_listed_counted_and_shown() {
@@ -34,7 +34,7 @@ fn events_are_listed_counted_and_shown() {
     assert!(of_run.as_array().unwrap().iter().all(|e| e["run_id"] == run));
     assert_eq!(json(&["events", "list", "--since", "0s", "-o", "json"]), serde_json::json!([]));
     assert_eq!(json(&["events", "stats", "--since", "1h", "-o", "json"])["total"], all.len());
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -126,7 +126,7 @@ const fn said(kind: EventType) -> (&'static str, &'static [&'static str]) {
 
 /// Commands and runs that bring about an event of every type.
 fn everything_happens(env: &sloth_testkit::env::TestEnv) {
-    let root = crate::root(env);
+    let root = super::root(env);
     let run = |file: &str| env.run(&["run", file, "--var", &root]).code;
     assert_eq!(run("site.sloth"), 0);
     env.write("site/page.txt", "edited\n");
@@ -165,7 +165,7 @@ fn everything_happens(env: &sloth_testkit::env::TestEnv) {
 
 #[test]
 fn every_type_of_event_happens_and_reaches_a_hook() {
-    let env = crate::site();
+    let env = super::site();
     // The second hook fails for good at once, which is an event itself.
     std::fs::create_dir(env.path("told")).unwrap();
     env.expect(0, &["hook", "add", "all", "--event", "*", "--shell", "cat > told/$SLOTH_EVENT_ID"]);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use sloth_testkit::env::TestEnv;
 
-use crate::{env, ran_site, root};
+use super::{env, ran_site, root};
 
 fn json(env: &TestEnv, arguments: &[&str]) -> Value {
     serde_json::from_str(&env.expect(0, arguments).stdout).unwrap()
@@ -161,7 +161,7 @@ fn programs_scripts_and_lines_are_told() {
     assert_eq!(lines(&env, "last.json")[0]["id"], event["id"]);
     let logs = json(&env, &["hook", "logs", "tell", "-o", "json"]);
     assert_eq!(logs[0]["output"], "a b stack.created web\n");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn hooks_are_switched_off_bound_to_stacks_and_taken_back() {
     env.expect(0, &["undo"]);
     assert_eq!(json(&env, &["hook", "list", "--stack", "web", "-o", "json"])[0]["name"], "w");
     assert_eq!(json(&env, &["hook", "list", "--stack", "other", "-o", "json"]), serde_json::json!([]));
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -548,5 +548,5 @@ fn old_events_are_cleaned_up() {
     let op = number.as_array().unwrap().iter().find(|o| o["verb"] == "events cleanup").unwrap();
     let refused = env.expect(1, &["undo", "--op", &op["seq"].to_string()]);
     assert!(refused.says("gone for good"), "{}", refused.text());
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }

@@ -1,4 +1,4 @@
-use crate::ran_site;
+use super::ran_site;
 
 #[test]
 fn everything_that_was_done_is_in_the_log_without_secrets() {
@@ -10,7 +10,7 @@ fn everything_that_was_done_is_in_the_log_without_secrets() {
     assert!(!ran.stdout.contains("s3cr3t") && !ran.stdout.contains("root=/"), "{}", ran.stdout);
     let log: Vec<serde_json::Value> = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(log[2]["verb"], "run");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 /// Runs `git` in a directory, with nothing of the caller's configuration. `None` when it is not there.
@@ -35,8 +35,8 @@ fn last(env: &sloth_testkit::env::TestEnv) -> serde_json::Value {
 
 #[test]
 fn the_commit_of_the_workflow_is_in_the_log() {
-    let env = crate::site();
-    let var = crate::root(&env);
+    let env = super::site();
+    let var = super::root(&env);
     let run = |title: &str| {
         env.expect(0, &["run", "repo/site.sloth", "--var", &var, "--var", &format!("title={title}")]);
         last(&env)

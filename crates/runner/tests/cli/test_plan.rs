@@ -1,4 +1,4 @@
-use crate::{env, ran_site, root, site};
+use super::{env, ran_site, root, site};
 
 #[test]
 fn a_plan_shows_everything_and_touches_nothing() {
@@ -20,7 +20,7 @@ fn a_plan_shows_everything_and_touches_nothing() {
     assert!(!env.path("site").exists());
     env.tell(&["run", "--dry-run", "site.sloth", "--var", &root(&env)]);
     assert!(!env.path("site").exists());
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn exit_codes_tell_whether_there_are_changes() {
     env.expect(0, &["plan", "site", "--detailed-exitcode"]);
     env.tell(&["plan", "site"]);
     env.tell(&["plan", "site", "--var", "title=other"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_saved_plan_is_performed_exactly_or_refused() {
     env.write("site.plan", "not a plan");
     env.tell(&["apply", "site.plan"]);
     env.expect(1, &["plan", "site", "--out", "/proc/nowhere/x.plan"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

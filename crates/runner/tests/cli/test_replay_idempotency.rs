@@ -1,6 +1,6 @@
 //! The document about state and idempotency, line by line, and its programs as far as they touch nothing but files.
 
-use crate::env;
+use super::env;
 use crate::replay::{one, replay};
 
 const SETUP: &str = r#"

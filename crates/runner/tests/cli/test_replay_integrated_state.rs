@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sloth_testkit::legacy;
 
-use crate::env;
+use super::env;
 use crate::replay::{deploy, one, replay};
 
 #[test]

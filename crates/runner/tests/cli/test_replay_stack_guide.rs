@@ -1,6 +1,6 @@
 //! The guide to stacks and idempotency, line by line, and its programs as far as they touch nothing but the record.
 
-use crate::env;
+use super::env;
 use crate::replay::{deploy, replay};
 
 const GUIDE: &str = r#"

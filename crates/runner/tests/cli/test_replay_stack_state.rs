@@ -1,6 +1,6 @@
 //! The specification of stack state, line by line.
 
-use crate::env;
+use super::env;
 use crate::replay::{deploy, replay};
 
 /// As the specification writes it.

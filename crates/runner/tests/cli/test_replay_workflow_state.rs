@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::env;
+use super::env;
 use crate::replay::{deploy, one, replay};
 
 #[test]

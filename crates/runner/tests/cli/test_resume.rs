@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{env, ran_site};
+use super::{env, ran_site};
 
 #[test]
 fn there_is_nothing_to_resume_after_a_run_that_ended() {
@@ -15,7 +15,7 @@ fn there_is_nothing_to_resume_after_a_run_that_ended() {
 #[test]
 fn heavy_a_killed_run_is_ended_by_the_next_one() {
     let env = env();
-    env.write("slow.sloth", crate::SLOW);
+    env.write("slow.sloth", super::SLOW);
     let root = format!("root={}", env.work().display());
     let mut child = env
         .command()

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sloth_testkit::env::TestEnv;
 
-use crate::{env, ran_site, root, site};
+use super::{env, ran_site, root, site};
 
 #[test]
 fn a_run_says_what_it_did_and_the_second_one_does_nothing() {
@@ -10,7 +10,7 @@ fn a_run_says_what_it_did_and_the_second_one_does_nothing() {
     env.tell(&["run", "site.sloth", "--var", &root(&env)]);
     env.tell(&["run", "site.sloth", "--var", &root(&env)]);
     assert_eq!(env.read("site/page.txt"), "hello\n");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn hosts_nobody_knows_are_refused() {
     let env = site();
     env.expect(0, &["run", "site.sloth", "-d", "local", "--var", &root(&env)]);
     env.tell(&["run", "site.sloth", "-d", "web1"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_failure_is_told_with_what_to_do_next() {
     );
     env.tell(&["run", "fail.sloth", "--var", &format!("root={}", env.work().display())]);
     env.tell(&["stack", "history", "fail"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn waiting_run(env: &TestEnv) -> (std::process::Child, rustix::process::Pid) {
 #[test]
 fn heavy_signals_stop_a_run_and_resume_ends_it() {
     let env = env();
-    env.write("slow.sloth", crate::SLOW);
+    env.write("slow.sloth", super::SLOW);
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let _ = std::fs::remove_file(env.path("waiting"));
         let (child, pid) = waiting_run(&env);
@@ -185,7 +185,7 @@ fn heavy_signals_stop_a_run_and_resume_ends_it() {
 #[test]
 fn heavy_one_signal_gives_what_runs_a_grace_and_then_ends_it() {
     let env = env();
-    env.write("slow.sloth", crate::SLOW);
+    env.write("slow.sloth", super::SLOW);
     let (child, pid) = waiting_run(&env);
     let asked = std::time::Instant::now();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

@@ -1,4 +1,4 @@
-use crate::{env, ran_site, site};
+use super::{env, ran_site, site};
 
 #[test]
 fn stacks_are_made_listed_shown_and_forgotten() {
@@ -12,7 +12,7 @@ fn stacks_are_made_listed_shown_and_forgotten() {
     env.tell(&["stack", "delete", "staging"]);
     env.tell(&["stack", "delete", "staging", "--force"]);
     env.expect(7, &["stack", "delete", "staging", "--yes"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_stack_that_ran_shows_everything() {
     ] {
         assert!(resources[0].get(field).is_some(), "{field}");
     }
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn deleting_a_stack_with_resources_keeps_the_files() {
     env.tell(&["stack", "delete", "site"]);
     env.expect(0, &["stack", "delete", "site", "--auto-approve"]);
     assert_eq!(env.read("site/page.txt"), "hello\n");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn destroying_removes_the_files_and_puts_originals_back() {
     let env = site();
     env.write("site/notes.txt", "mine\n");
     let before = env.inventory(env.path("site"));
-    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    env.expect(0, &["run", "site.sloth", "--var", &super::root(&env)]);
     assert_eq!(env.read("site/notes.txt"), "one\ntwo\n");
     let refused = env.expect(2, &["stack", "destroy", "site"]);
     assert!(refused.says("- delete") && refused.says("--yes"), "{}", refused.text());
@@ -127,7 +127,7 @@ fn a_stack_gets_another_name_and_its_old_one_back() {
     assert!(env.expect(0, &["stack", "resources", "home"]).says("page.txt"));
     assert!(env.expect(0, &["stack", "history", "home"]).says("completed"));
     env.expect(0, &["stack", "drift", "detect", "home"]);
-    let again = env.expect(0, &["run", "site.sloth", "--stack", "home", "--var", &crate::root(&env)]);
+    let again = env.expect(0, &["run", "site.sloth", "--stack", "home", "--var", &super::root(&env)]);
     assert!(again.says("0 created"), "{}", again.text());
     let renamed = || {
         let log: serde_json::Value =
@@ -142,14 +142,14 @@ fn a_stack_gets_another_name_and_its_old_one_back() {
     env.expect(0, &["stack", "new", "site"]);
     env.tell(&["undo", "--op", &renamed()]);
     env.expect(0, &["doctor"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
 fn a_stack_is_carried_to_another_database() {
     let env = ran_site();
     env.write("site/notes.txt", "mine\n");
-    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    env.expect(0, &["run", "site.sloth", "--var", &super::root(&env)]);
     env.expect(0, &["stack", "export", "site", "site.json"]);
     let exported = env.read("site.json");
     assert_eq!(env.expect(0, &["stack", "export", "site"]).stdout, exported);
@@ -164,7 +164,7 @@ fn a_stack_is_carried_to_another_database() {
     there(7, &["stack", "show", "site"]);
     there(0, &["stack", "import", "site.json"]);
     there(0, &["stack", "drift", "detect", "site"]);
-    let again = there(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    let again = there(0, &["run", "site.sloth", "--var", &super::root(&env)]);
     assert!(again.says("0 created, 0 updated"), "{}", again.text());
     // What is there is what was taken, and the contents came along.
     let line = |text: &str| {

@@ -1,6 +1,6 @@
 use sloth_testkit::env::TestEnv;
 
-use crate::{env, ran_site};
+use super::{env, ran_site};
 
 /// Two registered resources, a directory with a file in it, and a line in that file.
 const APP: &str = r#"
@@ -48,7 +48,7 @@ fn dependencies_are_shown_checked_and_ordered() {
     env.tell(&["stack", "deps", "check", "app"]);
     env.tell(&["stack", "deps", "order", "app"]);
     env.tell(&["stack", "deps", "check", "ap"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn circles_are_told_with_their_path_and_end_with_5() {
     assert_eq!(checked["cycles"][1]["path"], serde_json::json!(["thing:own", "thing:own"]));
     // It can still be removed.
     env.expect(0, &["stack", "destroy", "round", "--yes"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_stack_without_resources_has_nothing_to_show() {
     for verb in ["show", "check", "order"] {
         env.tell(&["stack", "deps", verb, "empty"]);
     }
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn graphs_are_drawn_in_several_languages() {
     env.tell(&["stack", "deps", "graph", "app", "--output", "app.bmp"]);
     env.tell(&["stack", "deps", "graph", "app", "--output", "app.sloth/no.dot"]);
     env.tell(&["stack", "deps", "graph", "app", "--format", "dot", "-o", "json"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

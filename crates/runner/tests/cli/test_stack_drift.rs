@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::ran_site;
+use super::ran_site;
 
 #[test]
 fn drift_is_found_shown_and_fixed() {
@@ -21,7 +21,7 @@ fn drift_is_found_shown_and_fixed() {
     env.expect(0, &["stack", "drift", "detect", "site"]);
     env.tell(&["stack", "drift", "fix", "site"]);
     env.expect(7, &["stack", "drift", "fix", "site", "--only", "file:/nowhere", "--yes"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_was_found_is_taken_into_the_record() {
     assert_eq!(env.read("site/page.txt"), "edited by hand\n");
     env.tell(&["stack", "drift", "accept", "site"]);
     env.expect(7, &["stack", "drift", "accept", "site", "--only", "file:/nowhere", "--yes"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn an_ignored_mode_is_not_drift_and_content_still_is() {
     assert_eq!((env.read("site/page.txt").as_str(), bits()), ("accepted\n", 0o644));
     // A run knows nothing of it.
     chmod(0o600);
-    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env)]);
+    env.expect(0, &["run", "site.sloth", "--var", &super::root(&env)]);
     assert_eq!((env.read("site/page.txt").as_str(), bits()), ("hello\n", 0o644));
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_resource_ignored_as_a_whole_is_listed_and_left_alone() {
     env.expect(7, &["stack", "drift", "ignore", "siet", &page, "--reason", "x"]);
     env.expect(7, &["stack", "drift", "ignores", "siet"]);
     assert!(env.expect(0, &["stack", "drift", "ignores", "site"]).says("Total: 0 ignored"));
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_reason_is_shown_safely() {
 
 #[test]
 fn what_is_compared_as_a_whole_is_ignored_as_a_whole() {
-    let env = crate::env();
+    let env = super::env();
     env.write("hosts", "a\n");
     let path = env.path("hosts").display().to_string();
     let program = format!(
@@ -327,7 +327,7 @@ fn the_history_tells_what_ended_how_and_what_comes_back() {
     // Put right by a run.
     spoil("third\n");
     env.tell(&["stack", "drift", "site"]);
-    env.expect(0, &["run", "site.sloth", "--var", &crate::root(&env), "--as", "cid"]);
+    env.expect(0, &["run", "site.sloth", "--var", &super::root(&env), "--as", "cid"]);
     assert!(env.expect(0, &["stack", "resources", "site", "--state", "drift"]).says("0 resources"));
     env.tell(&["stack", "drift", "show", "site"]);
     // Taken into the record, and ignored.
@@ -356,7 +356,7 @@ fn the_history_tells_what_ended_how_and_what_comes_back() {
     assert_eq!(ends, [("ann", "drift fix"), ("bob", "drift detect"), run, ("dan", "drift accept")]);
     assert_eq!(page["returns"], 3);
     assert_eq!(page["findings"][0]["times_seen"], 2);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use sloth_testkit::env::TestEnv;
 
-use crate::{ran_site, root};
+use super::{ran_site, root};
 
 /// `site` with so many versions more, each with another title.
 fn with_history(more: u32) -> TestEnv {
@@ -44,7 +44,7 @@ fn old_versions_go_and_the_rest_is_whole() {
     assert_eq!(env.read("site/page.txt"), "number 4\n");
     env.expect(0, &["doctor", "--deep"]);
     env.expect(0, &["audit", "verify"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_is_in_use_stays() {
     }
     env.tell(&["stack", "gc", "site", "--keep", "0", "--yes"]);
     assert_eq!(versions(&env), [8, 7, 6], "two that failed, and the last that succeeded");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_deleted_version_comes_back_until_it_is_collected() {
     env.tell(&["undo", "--op", &delete["seq"].to_string()]);
     assert_eq!(versions(&env), [4, 3, 1]);
     env.expect(0, &["doctor"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_configured_retention_is_carried_out_after_a_change() {
 #[test]
 fn contents_stay_while_somebody_is_at_work() {
     let env = with_history(2);
-    env.write("slow.sloth", crate::SLOW);
+    env.write("slow.sloth", super::SLOW);
     let slow = env.path("slow");
     std::fs::create_dir_all(&slow).unwrap();
     let root = format!("root={}", slow.display());
@@ -154,26 +154,17 @@ fn contents_stay_while_somebody_is_at_work() {
     env.expect(0, &["doctor", "--deep"]);
 }
 
-/// Changes the database as somebody would who wants to hide something. Says whether there was a tool to do it with.
-fn tamper(env: &TestEnv, sql: &str) -> bool {
-    let done = std::process::Command::new("sqlite3").arg(env.db()).arg(sql).status();
-    if done.is_err() {
-        println!("skipped: sqlite3 is not there");
-    }
-    done.is_ok_and(|status| status.success())
-}
-
 #[test]
 fn a_version_that_somebody_hid_is_found() {
     let env = with_history(3);
-    if !tamper(&env, "UPDATE versions SET removed_at = 1 WHERE version = 2") {
+    if !env.tamper("UPDATE versions SET removed_at = 1 WHERE version = 2") {
         return;
     }
     let found = env.expect(1, &["doctor"]);
     assert!(found.says("v2 of `site` is marked as removed"), "{}", found.text());
     let env = with_history(3);
     env.expect(0, &["stack", "snapshot", "delete", "site", "v1", "--yes"]);
-    assert!(tamper(&env, "UPDATE resource_history SET body = '' WHERE to_version = 3"));
+    assert!(env.tamper("UPDATE resource_history SET body = '' WHERE to_version = 3"));
     let found = env.expect(1, &["doctor"]);
     assert!(found.says("is not what was written"), "{}", found.text());
 }

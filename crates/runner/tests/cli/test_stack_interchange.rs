@@ -3,7 +3,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use sloth_testkit::env::TestEnv;
 
-use crate::{env, ran_site};
+use super::{env, ran_site};
 
 const NETWORK: &str = include_str!("foreign/network.tfstate");
 const SHOP: &str = include_str!("foreign/shop.pulumi.json");
@@ -28,7 +28,7 @@ fn a_terraform_state_is_taken_over() {
     env.tell(&["stack", "output", "network"]);
     env.tell(&["stack", "import", "terraform", "network.tfstate"]);
     env.tell(&["stack", "drift", "detect", "network"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
     let resources = json_of(&env, &["stack", "resources", "network", "-o", "json"]);
     let of = |id: &str| -> Value {
         let all = resources.as_array().unwrap();
@@ -162,7 +162,7 @@ fn a_pulumi_export_is_taken_over_with_its_secrets_closed() {
     env.tell(&["stack", "resources", "dev"]);
     env.tell(&["stack", "output", "dev"]);
     env.tell(&["stack", "import", "pulumi", "shop.json", "--stack", "again", "-o", "json"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
     let resources = json_of(&env, &["stack", "resources", "dev", "-o", "json"]);
     let text = resources.to_string();
     assert!(!text.contains("v1:CCCC"), "{text}");

@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::{ran_site, root};
+use super::{ran_site, root};
 
 #[test]
 fn a_lock_admits_its_owner_and_nobody_else() {
@@ -34,7 +34,7 @@ fn a_lock_admits_its_owner_and_nobody_else() {
     env.set("SLOTH_RUNNER_DATA_DIR", &own);
     env.tell(&["stack", "lock", "release", "site", "--unlocked-by", "deploy-bot"]);
     env.tell(&["stack", "lock", "release", "site"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -62,5 +62,5 @@ fn force_needs_a_reason_and_a_yes() {
     env.tell(&["stack", "lock", "force-unlock", "site", "--reason", "on holiday", "--force"]);
     assert!(env.expect(0, &["op", "log", "-n", "1"]).says("force"));
     env.expect(7, &["stack", "lock", "force-release", "site", "--reason", "again", "--yes"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }

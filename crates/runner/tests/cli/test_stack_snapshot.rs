@@ -1,4 +1,4 @@
-use crate::{ran_site, root};
+use super::{ran_site, root};
 
 #[test]
 fn versions_are_listed_compared_and_restored() {
@@ -27,7 +27,7 @@ fn versions_are_listed_compared_and_restored() {
     env.expect(0, &["stack", "drift", "detect", "site"]);
     let warned = env.expect(0, &["plan", "site.sloth", "--var", &root(&env)]);
     assert!(warned.says("newer"), "{}", warned.text());
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn wrong_versions_are_refused() {
     env.tell(&["stack", "snapshot", "restore", "site", "v99", "--yes"]);
     env.expect(7, &["stack", "resources", "site", "--at", "v7"]);
     env.expect(0, &["stack", "resources", "site", "--at", "v1"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

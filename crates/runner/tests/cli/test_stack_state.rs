@@ -1,4 +1,4 @@
-use crate::{ran_site, root};
+use super::{ran_site, root};
 
 /// Each older spelling prints what the newer one prints.
 #[test]
@@ -46,5 +46,5 @@ fn the_older_words_lock_snapshot_and_roll_back() {
     let last = env.expect(0, &["stack", "state", "activity", "site", "-n", "1", "-o", "json"]).stdout;
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!((last.as_array().unwrap().len(), &last[0]["verb"]), (1, &"restore".into()));
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }

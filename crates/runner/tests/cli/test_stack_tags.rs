@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::{ran_site, root};
+use super::{ran_site, root};
 
 #[test]
 fn stacks_and_versions_have_tags() {
@@ -15,7 +15,7 @@ fn stacks_and_versions_have_tags() {
     env.tell(&["stack", "snapshot", "list", "site"]);
     env.tell(&["stack", "tags", "remove", "site", "prodution"]);
     env.tell(&["stack", "tags", "remove", "site", "eu"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use sloth_testkit::env::TestEnv;
 
-use crate::env;
+use super::env;
 
 const DB: &str = r#"
 workflow({ name = "db-stack" })
@@ -83,7 +83,7 @@ fn dependencies_between_stacks_are_shown_drawn_checked_and_ordered() {
     env.tell(&["stack", "deps", "order", "frontend-stack", "dbstack"]);
     env.tell(&["stack", "deps", "order", "frontend-stack", "db-stack", "--at", "v1"]);
     assert!(std::fs::read(env.path("deps.png")).unwrap().starts_with(b"\x89PNG"));
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_stack_is_stale_until_it_runs_again() {
     let before = json(&env, 0, &["stack", "show", "app-stack"]);
     env.expect(0, &["run", "app.sloth"]);
     assert_eq!(json(&env, 0, &["stack", "show", "app-stack"])["state_version"], before["state_version"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_stack_that_others_need_is_not_taken_away_in_silence() {
     env.tell(&["run", "front.sloth"]);
     env.expect(0, &["undo", "--yes"]);
     assert_eq!(stale(&env, "app-stack"), [""; 0]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -239,5 +239,5 @@ fn stacks_cannot_need_each_other_in_a_circle() {
     env.tell(&["stack", "deps", "order", "db-stack", "app-stack"]);
     env.tell(&["stack", "deps", "graph", "db-stack"]);
     env.tell(&["stack", "validate", "db-stack"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }

@@ -29,16 +29,6 @@ fn codes(validation: &serde_json::Value) -> Vec<String> {
     all.map(|f| format!("{} {}", f["severity"].as_str().unwrap(), f["code"].as_str().unwrap())).collect()
 }
 
-/// Changes the database behind the program's back; `false` when that is not possible here.
-fn sql(env: &TestEnv, text: &str) -> bool {
-    let done = Command::new("sqlite3").arg(env.db()).arg(text).output();
-    let done = done.is_ok_and(|done| done.status.success());
-    if !done {
-        println!("skipped: sqlite3 is not there");
-    }
-    done
-}
-
 #[test]
 fn a_sound_stack_is_said_to_be_valid() {
     let env = ran_site();
@@ -169,7 +159,7 @@ fn a_configuration_that_is_not_valid_is_one_finding_of_many() {
 fn a_row_that_was_tampered_with_is_an_error_of_the_database_once() {
     let env = ran_site();
     env.expect(0, &["stack", "new", "empty"]);
-    if !sql(&env, "UPDATE resource_rows SET body = replace(body, '0640', '0666')") {
+    if !env.tamper("UPDATE resource_rows SET body = replace(body, '0640', '0666')") {
         return;
     }
     let notes = env.path("site/notes.txt");
@@ -198,13 +188,10 @@ fn records_nobody_can_read_are_told_beside_the_broken_chain() {
         };
         let body = change(String::from_utf8(asked.stdout).unwrap().trim());
         let digest = Digest::of(body.as_bytes()).hex();
-        sql(
-            &env,
-            &format!(
-                "UPDATE resource_rows SET address = '{address}', body = '{body}', digest = x'{digest}' \
+        env.tamper(&format!(
+            "UPDATE resource_rows SET address = '{address}', body = '{body}', digest = x'{digest}' \
                  WHERE address LIKE '%{from}'"
-            ),
-        )
+        ))
     };
     let whole = |name: &str| format!("file:{}", env.path(name).display());
     let (page, notes) = (whole("site/page.txt"), whole("site/notes.txt"));

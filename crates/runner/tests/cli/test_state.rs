@@ -1,4 +1,4 @@
-use crate::{env, ran_site};
+use super::{env, ran_site};
 
 #[test]
 fn values_keep_their_types() {
@@ -13,7 +13,7 @@ fn values_keep_their_types() {
     assert_eq!(value["value"], "5");
     env.tell(&["state", "list", "n"]);
     env.tell(&["state", "show", "t"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn keys_are_deleted_after_a_yes() {
     env.expect(7, &["state", "get", "user:john"]);
     env.expect(1, &["state", "set", "", "1"]);
     env.expect(1, &["state", "set", "a\nb", "1"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn resources_are_listed_by_operation_key() {
     env.expect(0, &["undo", "--yes"]);
     env.expect(0, &["state", "show", &key]);
     env.tell(&["state", "list", "lock"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn values_are_counted_swapped_and_cleared() {
     ] {
         env.tell(command);
     }
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn values_survive_export_and_import() {
         serde_json::from_str(&env.expect(0, &["state", "stats", "-o", "json"]).stdout).unwrap();
     assert_eq!(
         (&stats["total_keys"], &stats["expiring"], &stats["backend"]),
-        (&6.into(), &1.into(), &"sqlite".into())
+        (&6.into(), &1.into(), &env.backend().into())
     );
     assert_eq!(stats["by_type"], serde_json::json!({ "number": 3, "object": 1, "string": 2 }));
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use sloth_testkit::env::TestEnv;
 
-use crate::{env, ran_site, root};
+use super::{env, ran_site, root};
 
 /// A site in three versions: made, changed, and without its notes.
 fn three_versions() -> TestEnv {
@@ -35,7 +35,7 @@ fn executions_are_listed_and_shown() {
     env.tell(&["state", "workflow", "drift", "site"]);
     env.tell(&["state", "workflow", "show", "site@9"]);
     env.tell(&["state", "workflow", "show", "sitte"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn an_execution_is_written_by_hand() {
     env.tell(&["state", "workflow", "resources", "my-deployment"]);
     env.tell(&["state", "workflow", "versions", "my-deployment"]);
     env.tell(&["stack", "events", "my-deployment"]);
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
     let shown = json(&env, &["state", "workflow", "show", "my-deployment"]);
     assert_eq!(shown["resources"][0]["attributes"], json!({"image": "nginx:latest", "ports": ["80:80"]}));
     assert_eq!(shown["metadata"], json!({"environment": "production", "user": "deploy"}));

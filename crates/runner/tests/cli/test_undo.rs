@@ -1,6 +1,6 @@
 use sloth_testkit::env::TestEnv;
 
-use crate::{ran_site, root, site};
+use super::{ran_site, root, site};
 
 #[test]
 fn undo_takes_back_values_stacks_and_runs() {
@@ -21,7 +21,7 @@ fn undo_takes_back_values_stacks_and_runs() {
     assert_eq!(env.read("site/page.txt"), "changed\n");
     env.expect(0, &["undo", "--yes"]);
     assert_eq!(env.read("site/page.txt"), "hello\n");
-    insta::assert_snapshot!(env.story());
+    crate::assert_snapshot!(env.story());
 }
 
 #[test]

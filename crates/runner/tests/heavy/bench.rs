@@ -5,8 +5,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use sloth_testkit::postgres::Cluster;
+
 pub struct Bench {
     pub dir: tempfile::TempDir,
+    /// Where the state is kept, if that is not a file in the directory.
+    url: Option<String>,
 }
 
 /// What a path looks like to somebody who only reads.
@@ -19,7 +23,15 @@ pub enum Thing {
 
 impl Bench {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), url: None }
+    }
+    /// Keeps the state in a schema of its own on a server.
+    pub fn on(server: &Cluster) -> Self {
+        Self { url: Some(server.url()), ..Self::new() }
+    }
+    /// Another place that uses the state of this one.
+    pub fn beside(other: &Self) -> Self {
+        Self { url: other.url.clone(), ..Self::new() }
     }
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -39,7 +51,8 @@ impl Bench {
             .env("TZ", "UTC")
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
-            .args(["--db", self.path("state/stacks.db").to_str().unwrap()])
+            .arg("--db")
+            .arg(self.url.as_ref().map_or_else(|| self.path("state/stacks.db"), PathBuf::from))
             .args(args);
         command
     }

@@ -22,8 +22,8 @@ fn ids(bench: &Bench, kind: &str) -> Vec<String> {
 
 #[test]
 fn heavy_killed_deliverers_lose_nothing() {
-    let kills = amount("SLOTH_TEST_HOOK_KILLS", 60);
-    let bench = Bench::new();
+    let kills = amount("SLOTH_TEST_HOOK_KILLS", 60) / super::PART;
+    let bench = super::bench();
     let here = bench.dir.path().display().to_string();
     bench.expect(0, &["stack", "new", "web"]);
     let line = format!("sleep 0.02; echo $SLOTH_EVENT_ID >> {here}/told");
@@ -51,7 +51,7 @@ fn heavy_killed_deliverers_lose_nothing() {
 #[test]
 fn heavy_two_deliverers_share_the_work() {
     let events = amount("SLOTH_TEST_HOOK_EVENTS", 1000);
-    let bench = Bench::new();
+    let bench = super::bench();
     let here = bench.dir.path().display().to_string();
     for n in 1..=3 {
         let line = format!("echo $SLOTH_EVENT_ID >> {here}/told-{n}");

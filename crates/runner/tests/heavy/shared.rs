@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::bench::{Bench, amount, text};
+use crate::bench::{amount, text};
 
 #[test]
 fn heavy_counting_processes_lose_nothing() {
     let (processes, times) = (16, amount("SLOTH_TEST_INCREMENTS", 1000));
-    let bench = Bench::new();
+    let bench = super::bench();
     bench.write(
         "count.sloth",
         r#"
@@ -36,7 +36,7 @@ fn heavy_counting_processes_lose_nothing() {
 #[test]
 fn heavy_readers_see_one_version_and_never_wait() {
     let (resources, readers) = (amount("SLOTH_TEST_RESOURCES", 10_000), 50);
-    let bench = Bench::new();
+    let bench = super::bench();
     bench.write(
         "big.sloth",
         &format!(

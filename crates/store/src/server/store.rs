@@ -72,10 +72,24 @@ impl ServerStore {
     /// The server cannot be reached, does not let this user in, is not set up to keep what it acknowledges, or holds what
     /// this program does not know.
     pub fn open(address: &ServerAddress, options: &OpenOptions) -> Result<Self, StoreError> {
-        Self::connect(address, options).map_err(|failure| failure.at(&address.to_string()))
+        let found = Self::connect(address, options).map_err(|failure| failure.at(&address.to_string()))?;
+        found.ok_or_else(|| StoreError::Io {
+            location: address.to_string(),
+            why: format!("there is no database yet in its schema `{}`", address.schema),
+        })
     }
 
-    fn connect(address: &ServerAddress, options: &OpenOptions) -> Outcome<Self> {
+    /// Opens it where there are tables already. Makes none.
+    pub(crate) fn open_existing(
+        address: &ServerAddress,
+        options: &OpenOptions,
+    ) -> Result<Option<Self>, StoreError> {
+        let options = OpenOptions { clock: Arc::clone(&options.clock), create: false, ..*options };
+        Self::connect(address, &options).map_err(|failure| failure.at(&address.to_string()))
+    }
+
+    /// Nothing when there are no tables, and none may be made.
+    fn connect(address: &ServerAddress, options: &OpenOptions) -> Outcome<Option<Self>> {
         let pool = Arc::new(Pool::new(address.clone()));
         let (link, greeting) = pool.open()?;
         let location = pool.location.clone();
@@ -84,10 +98,7 @@ impl ServerStore {
         let mut state = schema::look(&link, greeting.made)?;
         match &state {
             State::Nothing if options.create && may_write => schema::create(&link, &pool, &*options.clock)?,
-            State::Nothing => {
-                let why = format!("there is no database yet in its schema `{}`", pool.schema());
-                return Err(StoreError::Io { location, why }.into());
-            }
+            State::Nothing => return Ok(None),
             State::Older(_) if may_write => schema::migrate(&link, &pool)?,
             State::Older(found) => {
                 return Err(refused(format!(
@@ -116,7 +127,7 @@ impl ServerStore {
         // A server that follows another one has nothing to write to.
         shared.read_only = !may_write;
         shared.newer = newer;
-        Ok(Self { shared, pool, greeting })
+        Ok(Some(Self { shared, pool, greeting }))
     }
 }
 

@@ -1,41 +1,20 @@
 //! Every law on a PostgreSQL server, and what holds for a server only.
-//!
-//! `SLOTH_TEST_POSTGRES` names a server, such as `postgres://postgres@/test?host=/tmp/pg`; each test has a schema of its
-//! own in it. Without the variable these tests say that they were skipped.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sloth_core::actor::Actor;
 use sloth_core::clock::FixedClock;
 use sloth_core::store::{CommitError, Committed, Intent, OperationRecord, Seal, Store, StoreError, Wait};
 use sloth_core::value_entry::ValueEntry;
-use sloth_store::{Host, Location, OpenOptions, ServerStore};
+use sloth_store::{Location, OpenOptions, ServerStore};
+use sloth_testkit::postgres::{Cluster, shared};
 use sloth_testkit::store_laws::Fixture;
 
 use crate::support::{clock, options};
-
-/// Where the server is, if the tests have one.
-fn server() -> Option<String> {
-    let found = std::env::var("SLOTH_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
-    if found.is_none() {
-        println!("skipped: SLOTH_TEST_POSTGRES names no PostgreSQL server");
-    }
-    found
-}
-
-/// An URL with a schema that nobody else has.
-fn schema_of_its_own(url: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let sign = if url.contains('?') { '&' } else { '?' };
-    let (pid, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos());
-    format!("{url}{sign}schema=t{pid}_{count}_{nanos}")
-}
 
 fn open(url: &str, options: &OpenOptions) -> ServerStore {
     let location: Location = url.parse().unwrap();
@@ -43,8 +22,8 @@ fn open(url: &str, options: &OpenOptions) -> ServerStore {
 }
 
 /// A new store on the server.
-fn fixture(url: &str) -> Fixture {
-    let url = schema_of_its_own(url);
+fn fixture(server: &Cluster) -> Fixture {
+    let url = server.url();
     let clock: Arc<FixedClock> = clock();
     let store = open(&url, &options(&clock));
     let again = options(&clock);
@@ -61,7 +40,7 @@ mod laws {
 }
 
 fn found() -> Option<Fixture> {
-    server().map(|url| fixture(&url))
+    shared().map(fixture)
 }
 
 /// Writes one value as one operation.
@@ -93,8 +72,8 @@ fn keys(store: &dyn Store) -> Vec<String> {
 
 #[test]
 fn names_with_zero_bytes_survive() {
-    let Some(url) = server() else { return };
-    let f = fixture(&url);
+    let Some(server) = shared() else { return };
+    let f = fixture(server);
     for key in ["a\0b", "\u{FDD0}0", "a"] {
         put(&*f.store, key, "x").unwrap();
         assert_eq!(f.store.view().unwrap().value_get("s", key).unwrap().unwrap().key, key);
@@ -115,11 +94,12 @@ struct Way {
 }
 
 impl Way {
-    fn to(socket: &Path) -> Self {
+    fn to(server: &Cluster) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
+        let socket = server.socket();
+        let listener = UnixListener::bind(dir.path().join(socket.file_name().unwrap())).unwrap();
         let cut = Arc::new(AtomicU8::new(PASS));
-        let (socket, seen) = (socket.to_owned(), Arc::clone(&cut));
+        let seen = Arc::clone(&cut);
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, UnixStream::connect(&socket)) else { return };
@@ -130,14 +110,8 @@ impl Way {
         Self { dir, cut }
     }
 
-    fn url(&self, url: &str) -> String {
-        let (base, query) = url.split_once('?').unwrap();
-        let rest: Vec<&str> =
-            query.split('&').filter(|p| !p.starts_with("host=") && !p.starts_with("port=")).collect();
-        schema_of_its_own(
-            &format!("{base}?host={}&{}", self.dir.path().display(), rest.join("&")).replace("&&", "&"),
-        )
-        .replace("&&", "&")
+    fn url(&self, server: &Cluster) -> String {
+        server.url().replace(&server.place(&server.socket_dir()), &server.place(self.dir.path()))
     }
 }
 
@@ -173,11 +147,9 @@ fn carry(mut client: UnixStream, mut server: UnixStream, cut: &AtomicU8) {
 
 #[test]
 fn a_connection_lost_in_the_middle_of_a_commit_leaves_no_doubt() {
-    let Some(url) = server() else { return };
-    let location: Location = url.parse().unwrap();
-    let Host::Socket(dir, port) = &location.server().unwrap().hosts[0] else { return };
-    let way = Way::to(&dir.join(format!(".s.PGSQL.{port}")));
-    let store = open(&way.url(&url), &options(&clock()));
+    let Some(server) = shared() else { return };
+    let way = Way::to(server);
+    let store = open(&way.url(server), &options(&clock()));
     assert_eq!(put(&store, "first", "x").unwrap().operation.unwrap().0, 1);
     way.cut.store(CUT_BEFORE, Ordering::SeqCst);
     let lost = put(&store, "second", "x").unwrap_err();
@@ -196,8 +168,8 @@ fn a_connection_lost_in_the_middle_of_a_commit_leaves_no_doubt() {
 
 #[test]
 fn a_journal_that_somebody_closed_stays_closed() {
-    let Some(url) = server() else { return };
-    let f = fixture(&url);
+    let Some(server) = shared() else { return };
+    let f = fixture(server);
     let other = (f.reopen)();
     let stack = sloth_testkit::store_laws::stack(&f, "web");
     let run = sloth_core::id::RunId::generate(sloth_core::clock::Timestamp::from_nanos(1));
