@@ -231,7 +231,7 @@ fn same(a: Option<&AuthorizedKeyState>, b: Option<&AuthorizedKeyState>) -> bool 
     a.map(|state| &state.lines) == b.map(|state| &state.lines)
 }
 
-fn not_empty<'a>(text: Option<&'a str>) -> Option<&'a str> {
+fn not_empty(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
