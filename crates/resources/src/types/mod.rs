@@ -14,6 +14,7 @@ pub mod group;
 mod home;
 pub mod line;
 pub mod package;
+pub mod permissions;
 pub mod replacement;
 pub mod service;
 pub mod setting;
@@ -41,6 +42,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(group::Group),
         &Erased(line::Line),
         &Erased(package::Package),
+        &Erased(permissions::Permissions),
         &Erased(replacement::Replacement),
         &Erased(service::Service),
         &Erased(setting::Setting),
