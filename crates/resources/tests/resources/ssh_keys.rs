@@ -282,7 +282,7 @@ fn links_of_a_user_lead_only_to_what_is_the_users() {
     let traps: [(&str, bool, Trap); 8] = [
         ("a directory of root", false, |dir, home| symlink(dir.join("vault"), home.join(".ssh")).unwrap()),
         ("a directory anybody may write", false, |dir, home| {
-            symlink(dir.join("tmp"), home.join(".ssh")).unwrap()
+            symlink(dir.join("tmp"), home.join(".ssh")).unwrap();
         }),
         ("a file of root", false, |dir, home| {
             std::fs::create_dir(home.join(".ssh")).unwrap();
