@@ -4,6 +4,7 @@ pub(crate) mod crypto;
 pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod facts;
+mod file;
 pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod http;
@@ -114,6 +115,7 @@ const MODULES: &[(&str, Fill)] = &[
     ("event", stack::event),
     ("exec", exec::fill),
     ("facts", facts::fill),
+    ("file", file::fill),
     ("fs", fs::fill),
     ("goroutine", global::goroutine),
     ("group", global::group),
@@ -204,6 +206,9 @@ fn make(lua: &Lua, shared: &Rc<Shared>, name: &'static str) -> mlua::Result<Tabl
         && let Some(first) = operations().next()
     {
         let function: Function = module.table.raw_get(first.name)?;
+        let common: Vec<&str> = sloth_core::kind::COMMON.iter().map(|p| p.name).collect();
+        let words = (shared.natives()?, &function, common);
+        module.table.raw_set("type", prelude::CUSTOM.call::<Function>(lua, words)?)?;
         module.meta()?.raw_set("__call", prelude::CALL.call::<Function>(lua, function)?)?;
     }
     global::strict(&module)?;

@@ -4,14 +4,17 @@ use crate::provider::{Erased, Provider};
 
 mod accounts;
 mod args;
+pub mod authorized_key;
 pub mod block;
 pub mod custom;
 mod edit;
 pub mod exec;
 pub mod file;
 pub mod group;
+mod home;
 pub mod line;
 pub mod package;
+pub mod permissions;
 pub mod replacement;
 pub mod service;
 pub mod setting;
@@ -31,6 +34,7 @@ fn is_yes(present: &bool) -> bool {
 #[must_use]
 pub fn all() -> &'static [&'static dyn Provider] {
     static ALL: &[&dyn Provider] = &[
+        &Erased(authorized_key::AuthorizedKey),
         &Erased(block::Block),
         &Erased(custom::Custom),
         &Erased(exec::Exec),
@@ -38,6 +42,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(group::Group),
         &Erased(line::Line),
         &Erased(package::Package),
+        &Erased(permissions::Permissions),
         &Erased(replacement::Replacement),
         &Erased(service::Service),
         &Erased(setting::Setting),
