@@ -83,7 +83,7 @@ fn a_newer_serial_becomes_a_new_version() {
     };
     let tell = |arguments: Vec<String>, more: &[&str]| {
         let all: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
-        env.tell(&all)
+        env.tell(&all);
     };
     let newer = NETWORK.replace("\"serial\": 42", "\"serial\": 47").replace("10.0.0.0/16", "10.8.0.0/16");
     assert_ne!(newer.replace("47", "42"), NETWORK);
