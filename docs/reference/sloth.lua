@@ -607,6 +607,30 @@ facts.get_service = nil
 ---@field take_over? boolean Take it over from the stack that owns it
 ---@field when? boolean Skip the call when false
 
+---@class sloth.file.permissions.Options
+---@field dir_mode? string|number Permissions of directories
+---@field directory_mode? string|number Permissions of directories
+---@field group? string|number Group, by name or number
+---@field mode? string|number Permissions of files
+---@field file_mode? string|number Permissions of files
+---@field owner? string|number Owner, by name or number
+---@field user? string|number Owner, by name or number
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
 ---@class sloth.file.replace.Options
 ---@field after? string|number Only behind the first match of this regular expression
 ---@field backup? boolean Keep the file that is replaced beside the new one
@@ -916,6 +940,30 @@ function file.line(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function file.line_in_file(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.permissions(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.chmod_recursive(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.chown_recursive(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.rights(...) end
 ---Makes sure that nothing in a file matches an expression that can be replaced
 ---@overload fun(options: sloth.file.replace.Options): sloth.Result, sloth.Result
 ---@param ... any
@@ -1515,6 +1563,117 @@ function pkg.absent(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function pkg.uninstall(...) end
+
+---@class sloth.ssh.authorized_key.Options
+---@field allow_empty? boolean Remove it although no key is left then
+---@field comment? string|number What is behind the key; left as it is when not given
+---@field exclusive? boolean Remove every key that is not listed in this call
+---@field key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field keys? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field public_key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field options? string|number What the key may be used for, as in sshd(8); left as it is when not given, `""` for no options
+---@field key_options? string|number What the key may be used for, as in sshd(8); left as it is when not given, `""` for no options
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field state? "absent" | "present" Shall it be there?
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.ssh.known_hosts.Options
+---@field hash? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field hash_host? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field hashed? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field host? string|number The host; `[host]:port` is understood, too
+---@field hostname? string|number The host; `[host]:port` is understood, too
+---@field name? string|number The host; `[host]:port` is understood, too
+---@field key? string|string[] Its key, or its keys of several types: type and blob, with or without the host in front, as `ssh-keyscan` prints them; may be left out when it is to be unknown
+---@field keys? string|string[] Its key, or its keys of several types: type and blob, with or without the host in front, as `ssh-keyscan` prints them; may be left out when it is to be unknown
+---@field marker? "cert-authority" | "revoked" The key is one of an authority, for hosts that may be a pattern, or is not to be believed
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field port? integer Where it listens, 22 by default
+---@field state? "absent" | "present" Shall it be there?
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.ssh.remove_authorized_key.Options
+---@field allow_empty? boolean Remove it although no key is left then
+---@field key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field keys? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field public_key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.ssh
+ssh = {}
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.authorized_key(...) end
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.add_authorized_key(...) end
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.authorized_keys(...) end
+---Makes sure that a host is known by a key, to a user or to everybody, and by no other key of that type
+---@overload fun(options: sloth.ssh.known_hosts.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.known_hosts(...) end
+---Makes sure that a host is known by a key, to a user or to everybody, and by no other key of that type
+---@overload fun(options: sloth.ssh.known_hosts.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.known_host(...) end
+---Makes sure that a key does not let in as a user
+---@overload fun(options: sloth.ssh.remove_authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.remove_authorized_key(...) end
 
 ---@class sloth.stack
 stack = {}
