@@ -144,6 +144,9 @@ crypto.uuid = nil
 
 ---@class sloth.custom
 custom = {}
+---Makes a type of resources: `name`, `params` (a schema), `id` (the parameter that names one), `probe`, `apply`, `delete` and `expect`. Scripts read parameters as variables; functions get them as a table, and what was found
+---@type fun(definition: table<string, any>): any) -> (Result, Result
+custom.type = nil
 ---Makes a resource of your own: how to look at it, bring it about and remove it
 ---@overload fun(options: sloth.custom.resource.Options): sloth.Result, sloth.Result
 ---@param ... any
