@@ -17,7 +17,7 @@ use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
-use crate::{blobs, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions};
+use crate::{blobs, connection, copy, events, hooks, leases, operations, schema, stacks, sum, values, versions};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -81,6 +81,17 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
     Ok(found.list)
 }
 
+/// What is wrong inside, in words: digests, chains, counts, gaps. Reads through any connection, inside of a transaction
+/// or not.
+pub fn severe(conn: Connection<'_>) -> Outcome<Vec<String>> {
+    let mut found = Findings { list: Vec::new(), counts: HashMap::new() };
+    rows(conn, true, &mut found)?;
+    chains(conn, &mut found)?;
+    gaps(conn, &mut found)?;
+    let severe = found.list.into_iter().filter(|finding| finding.severe);
+    Ok(severe.map(|finding| format!("{}: {}", finding.code, finding.what)).collect())
+}
+
 /// What is around the database: permissions, filesystem, mark, journal files, the log.
 fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     let path = &shared.path;
@@ -89,6 +100,13 @@ fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcom
             "schema-newer",
             format!("the database has schema {}, this program knows {}", newer.found, schema::KNOWN),
             &format!("use sloth-runner {} or newer to change anything", newer.needs),
+        );
+    }
+    if let Some(to) = copy::moved_to(conn)? {
+        found.note(
+            "moved",
+            format!("the store was moved to `{to}`, so nothing can be changed here"),
+            "use that one, and put this one away",
         );
     }
     permissions(shared, found);

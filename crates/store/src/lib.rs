@@ -11,6 +11,7 @@ mod backup;
 mod blobs;
 mod check;
 mod connection;
+mod copy;
 mod drift;
 mod events;
 mod failure;
@@ -41,6 +42,7 @@ mod versions;
 
 pub mod import;
 
+pub use copy::{Copied, CopyRequest, copy};
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
 pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};

@@ -309,6 +309,7 @@ impl Shared {
         let writer = lent.writer()?;
         writer.make_ready(&self.path)?;
         writer.begin(wait)?;
+        crate::copy::refuse_moved(lent.conn()?, &self.location)?;
         Ok(lent)
     }
 
@@ -541,6 +542,11 @@ impl SqliteStore {
         };
         shared.keep_reader(Reader::Plain(conn));
         Ok(Self { shared, temporary: None })
+    }
+
+    /// What the nouns work with.
+    pub(crate) const fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Refuses to replace what this program does not understand.
