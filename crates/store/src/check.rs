@@ -17,7 +17,9 @@ use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::sql::{Connection, Row, params};
 use crate::sqlite::Shared;
-use crate::{blobs, connection, copy, events, hooks, leases, operations, schema, stacks, sum, values, versions};
+use crate::{
+    blobs, connection, copy, events, hooks, leases, operations, schema, stacks, sum, values, versions,
+};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;

@@ -108,8 +108,8 @@ fn refuse_unready(shared: &Shared) -> Outcome<()> {
     for left in shared.files.all()? {
         let Some(head) = left.head.filter(|_| !left.steps.is_empty()) else { continue };
         let ask = "SELECT name FROM stacks WHERE id = ?1";
-        let name: Option<String> =
-            shared.read(|conn| Ok(conn.query_row(ask, [head.stack.as_str()], |row| row.get(0)).optional()?))?;
+        let name: Option<String> = shared
+            .read(|conn| Ok(conn.query_row(ask, [head.stack.as_str()], |row| row.get(0)).optional()?))?;
         if let Some(name) = name {
             return Err(StoreError::Busy {
                 location: shared.location.clone(),
@@ -145,7 +145,10 @@ fn is_whole_copy(source: Connection<'_>, target: Connection<'_>) -> Outcome<bool
 fn carry(source: &Shared, target: &Shared, request: &CopyRequest<'_>) -> Outcome<Copied> {
     let position = |shared: &Shared| shared.read(|conn| Ok(mark::position(conn)?));
     if position(source)? == position(target)? {
-        return Err(refused(&target.location, "it is the store to be copied; nothing was changed".to_owned()));
+        return Err(refused(
+            &target.location,
+            "it is the store to be copied; nothing was changed".to_owned(),
+        ));
     }
     let mut from = source.lend(Wait::Durable)?;
     let mut to = target.lend(Wait::Durable)?;
@@ -207,9 +210,7 @@ fn fill(
     let severe = check::severe(to)?;
     if !severe.is_empty() {
         // The copy is what the source is, so it is the source that is damaged.
-        return Err(
-            StoreError::Damaged { location: source.location.clone(), what: severe.join("; ") }.into()
-        );
+        return Err(StoreError::Damaged { location: source.location.clone(), what: severe.join("; ") }.into());
     }
     to.execute("UPDATE stacks SET fence = fence + ?1", [FENCES])?;
     if !request.keep {
@@ -224,14 +225,10 @@ fn fill(
         stack: None,
         before: None,
         after: None,
-        record: OperationRecord {
-            undo: serde_json::json!({ "copied_from": source.location }),
-            undoes: None,
-        },
+        record: OperationRecord { undo: serde_json::json!({ "copied_from": source.location }), undoes: None },
     };
     let (operation, _, link) = operations::append(to, entry)?;
-    let copied =
-        Copied { to: String::new(), stacks: count(to, "stacks")?, rows: Some(rows), operation };
+    let copied = Copied { to: String::new(), stacks: count(to, "stacks")?, rows: Some(rows), operation };
     Ok(Filled { copied, lineage: mark::position(to)?.0, link })
 }
 

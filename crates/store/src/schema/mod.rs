@@ -220,8 +220,12 @@ pub fn tables() -> rusqlite::Result<Vec<Table>> {
     for name in names {
         let columns: Vec<(String, usize)> =
             ask.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        let mut key: Vec<(usize, usize)> =
-            columns.iter().enumerate().filter(|(_, (_, pk))| *pk > 0).map(|(at, (_, pk))| (*pk, at)).collect();
+        let mut key: Vec<(usize, usize)> = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, pk))| *pk > 0)
+            .map(|(at, (_, pk))| (*pk, at))
+            .collect();
         key.sort_unstable();
         out.push(Table {
             name,
