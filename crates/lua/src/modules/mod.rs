@@ -4,6 +4,7 @@ pub(crate) mod crypto;
 pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod facts;
+mod file;
 pub(crate) mod fs;
 pub(crate) mod global;
 pub(crate) mod http;
@@ -114,6 +115,7 @@ const MODULES: &[(&str, Fill)] = &[
     ("event", stack::event),
     ("exec", exec::fill),
     ("facts", facts::fill),
+    ("file", file::fill),
     ("fs", fs::fill),
     ("goroutine", global::goroutine),
     ("group", global::group),

@@ -12,6 +12,7 @@ pub mod file;
 pub mod group;
 pub mod line;
 pub mod package;
+pub mod permissions;
 pub mod replacement;
 pub mod service;
 pub mod setting;
@@ -38,6 +39,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(group::Group),
         &Erased(line::Line),
         &Erased(package::Package),
+        &Erased(permissions::Permissions),
         &Erased(replacement::Replacement),
         &Erased(service::Service),
         &Erased(setting::Setting),

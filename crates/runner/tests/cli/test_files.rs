@@ -148,3 +148,87 @@ fn what_cannot_be_edited_is_named_and_left_alone() {
     place.are(false);
     assert_eq!(place.read("broken.json"), "{\"a\": 1,}");
 }
+
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn rights_of_a_directory_are_planned_set_found_and_put_back_and_links_lead_nowhere() {
+    let place = Place::new();
+    let (root, canary) = (place.dir.path().join("app"), place.dir.path().join("canary"));
+    std::fs::create_dir_all(root.join("in/deep")).unwrap();
+    for name in ["app/a", "app/in/b", "app/in/deep/c", "canary"] {
+        place.write(name, "x");
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(place.dir.path().join(name), std::fs::Permissions::from_mode(0o600))
+            .unwrap();
+    }
+    std::os::unix::fs::symlink(&canary, root.join("link")).unwrap();
+    std::os::unix::fs::symlink(place.dir.path(), root.join("in/up")).unwrap();
+    let call = r#"task("t", function() file.permissions{ path = DIR .. "/app", mode = "0644" } end)"#;
+    place.write("rights.sloth", &place.source(call));
+    let plan = place.exits(0, &["plan", "rights.sloth", "--stack", "rights"]);
+    for part in ["3 entries in ", "/app/in/deep/c", "0600", "0644"] {
+        assert!(plan.contains(part), "{part} is not in the plan:\n{plan}");
+    }
+    assert!(!plan.contains("canary"), "{plan}");
+    place.exits(0, &["run", "rights.sloth", "--stack", "rights"]);
+    for name in ["a", "in/b", "in/deep/c"] {
+        assert_eq!(mode(&root.join(name)), 0o644, "{name}");
+    }
+    assert_eq!(mode(&canary), 0o600);
+    place.exits(0, &["plan", "rights.sloth", "--stack", "rights", "--detailed-exitcode"]);
+    place.write("app/in/new", "x");
+    std::process::Command::new("chmod").arg("600").arg(root.join("in/new")).status().unwrap();
+    place.exits(3, &["stack", "drift", "detect", "rights"]);
+    place.exits(0, &["stack", "drift", "fix", "rights", "--yes"]);
+    assert_eq!(mode(&root.join("in/new")), 0o644);
+    place.exits(0, &["undo", "--yes"]);
+    for name in ["a", "in/b", "in/deep/c"] {
+        assert_eq!(mode(&root.join(name)), 0o600, "{name}");
+    }
+
+    // The other name of a file may be anywhere.
+    std::fs::hard_link(&canary, root.join("in/second")).unwrap();
+    let output = place.sloth(&["run", "rights.sloth", "--stack", "rights"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("in/second`") && said.contains("several names"), "{said}");
+    assert_eq!((mode(&canary), mode(&root.join("a"))), (0o600, 0o600));
+}
+
+#[test]
+fn what_is_at_a_path_is_told() {
+    let place = Place::new();
+    place.write("it", "hello\n");
+    std::process::Command::new("chmod").arg("4750").arg(place.dir.path().join("it")).status().unwrap();
+    std::os::unix::fs::symlink("it", place.dir.path().join("link\n'")).unwrap();
+    let call = r#"
+task("t", function()
+  local s, same = file.stat(DIR .. "/it")
+  assert(s == same and s.exists and s.is_file and not s.is_dir and s.kind == "file")
+  assert(s.size == 6 and s.mode == "4750" and s.links == 1 and s.mtime > 0, s.mode)
+  assert(s.checksum == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03", s.checksum)
+  assert(file.stat{ path = DIR .. "/it", checksum = false }.checksum == nil)
+  local l = file.stat(DIR .. "/link\n'")
+  assert(l.is_link and l.target == "it" and l.checksum == nil)
+  assert(file.stat{ path = DIR .. "/link\n'", follow = true }.size == 6)
+  assert(file.stat(DIR).is_dir)
+  assert(file.stat("/dev/null").kind == "other")
+  for _, none in { DIR .. "/none", DIR .. "/it/none", "/-x; touch /pwned" } do
+    assert(file.stat(none).exists == false, none)
+  end
+  assert(file_ops.stat{ path = DIR .. "/it" }.owner)
+  local ok, why = pcall(file.stat, "it")
+  assert(not ok and tostring(why):find("not an absolute path"), tostring(why))
+  local ok, why = pcall(file.stat, { path = "/it", chekcsum = true })
+  assert(not ok and tostring(why):find("no argument `chekcsum`"), tostring(why))
+end)
+"#;
+    place.write("stat.sloth", &place.source(call));
+    place.exits(0, &["run", "stat.sloth", "--stack", "stat"]);
+    place.exits(0, &["plan", "stat.sloth", "--stack", "stat"]);
+    assert!(!std::path::Path::new("/pwned").exists());
+}
