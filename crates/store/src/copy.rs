@@ -168,7 +168,7 @@ fn is_whole_copy(source: Connection<'_>, target: Connection<'_>) -> Outcome<bool
 }
 
 fn carry(source: &Shared, target: &Shared, request: &CopyRequest<'_>) -> Outcome<Copied> {
-    let position = |shared: &Shared| shared.read(|conn| Ok(mark::position(conn)?));
+    let position = |shared: &Shared| shared.read(|conn| Ok((mark::position(conn)?.0, last_operation(conn)?)));
     if position(source)? == position(target)? {
         return Err(refused(
             &target.location,
