@@ -607,6 +607,30 @@ facts.get_service = nil
 ---@field take_over? boolean Take it over from the stack that owns it
 ---@field when? boolean Skip the call when false
 
+---@class sloth.file.permissions.Options
+---@field dir_mode? string|number Permissions of directories
+---@field directory_mode? string|number Permissions of directories
+---@field group? string|number Group, by name or number
+---@field mode? string|number Permissions of files
+---@field file_mode? string|number Permissions of files
+---@field owner? string|number Owner, by name or number
+---@field user? string|number Owner, by name or number
+---@field path? string Where, on the target
+---@field dest? string Where, on the target
+---@field destination? string Where, on the target
+---@field dst? string Where, on the target
+---@field file? string Where, on the target
+---@field name? string Where, on the target
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
 ---@class sloth.file.replace.Options
 ---@field after? string|number Only behind the first match of this regular expression
 ---@field backup? boolean Keep the file that is replaced beside the new one
@@ -790,6 +814,9 @@ facts.get_service = nil
 
 ---@class sloth.file
 file = {}
+---What is at a path of a host: `exists`, `kind`, `size`, `mode`, `owner`, `group`, `mtime`, `checksum`, `target`
+---@type fun(path: any, options: table<string, any>?): table<string, any>?, any
+file.stat = nil
 ---Makes sure that nothing is at a path
 ---@overload fun(options: sloth.file.absent.Options): sloth.Result, sloth.Result
 ---@param ... any
@@ -916,6 +943,30 @@ function file.line(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function file.line_in_file(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.permissions(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.chmod_recursive(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.chown_recursive(...) end
+---Makes sure that everything in a directory, and the directory, has this owner, group and mode
+---@overload fun(options: sloth.file.permissions.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function file.rights(...) end
 ---Makes sure that nothing in a file matches an expression that can be replaced
 ---@overload fun(options: sloth.file.replace.Options): sloth.Result, sloth.Result
 ---@param ... any
