@@ -32,6 +32,21 @@ need_ansible() {
         echo "== SKIPPED: ansible-core cannot be had from PyPI, so $2" >&2
 }
 
+# need_sshd WHAT: puts the files of the package openssh-server into target/sshd, for tests only, or says what is left out.
+# Nothing is installed.
+need_sshd() {
+    local home=target/sshd
+    [ -x /usr/sbin/sshd ] || [ -x "$home/usr/sbin/sshd" ] && return
+    echo "== unpacking openssh-server into $home (for tests)" >&2
+    (
+        mkdir -p "$home" && cd "$home"
+        apt-get download -qq openssh-server libwrap0 || { apt update && apt-get download -qq openssh-server libwrap0; }
+        for package in *.deb; do dpkg -x "$package" .; done
+        rm -f ./*.deb
+    ) </dev/null >/dev/null 2>&1 || true
+    [ -x "$home/usr/sbin/sshd" ] || echo "== SKIPPED: openssh-server cannot be had, so $1" >&2
+}
+
 # need_postgres: a PostgreSQL server for tests, which start clusters of their own. In CI no test may do without.
 need_postgres() {
     has_postgres() { compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null; }

@@ -97,6 +97,9 @@ impl<A: Around> Touch for A {
     fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
         self.inner().lock(path)
     }
+    fn lock_beside(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        self.inner().lock_beside(path)
+    }
     fn rehearsing(&self) -> bool {
         self.inner().rehearsing()
     }

@@ -4,6 +4,7 @@
 //! ([`real`]), in memory ([`memory`]), below a directory ([`rooted`]), and as a rehearsal that reads the real system and
 //! keeps its effects to itself ([`overlay`]). [`traced`] and [`faulty`] stand in front of any of them, by way of [`around`].
 
+pub mod acting;
 pub mod around;
 mod cache;
 pub mod command;
@@ -337,6 +338,14 @@ pub trait Touch: Look {
     /// # Errors
     /// Somebody else holds it, or it cannot be made.
     fn lock(&self, _path: &str) -> Result<Box<dyn Send>, OsError> {
+        Ok(Box::new(()))
+    }
+    /// Keeps other runs of this program that change files of a directory by way of this method out until what it returns
+    /// is dropped; waits for them a while. `path` is one of the files, which need not be there.
+    ///
+    /// # Errors
+    /// Somebody else holds it, or the directory is missing.
+    fn lock_beside(&self, _path: &str) -> Result<Box<dyn Send>, OsError> {
         Ok(Box::new(()))
     }
     /// Are effects only imagined? Then commands do not run, and types predict what they would have done.

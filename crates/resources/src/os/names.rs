@@ -177,6 +177,14 @@ pub fn account(name: &str) -> Option<Account> {
     Some(account)
 }
 
+/// An account in the texts of `/etc/passwd` and `/etc/group`.
+#[must_use]
+pub fn account_listed(passwd: &str, group: &str, name: &str) -> Option<Account> {
+    let mut account = parse(passwd.lines().find(|l| entry(l).is_some_and(|(n, _)| n == name))?)?;
+    account.groups = groups(group, name, account.gid);
+    Some(account)
+}
+
 /// A line of `/etc/passwd`.
 fn parse(line: &str) -> Option<Account> {
     let fields: Vec<&str> = line.split(':').collect();

@@ -41,7 +41,9 @@ const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CL
 const MOST_LINKS: usize = 40;
 
 /// Finds the place of an absolute path. `friend` is the user the result will belong to. With `follow`, a link in the last
-/// component leads on under the same rules.
+/// component leads on under the same rules. Who is [acting] is a friend, too.
+///
+/// [acting]: super::acting
 ///
 /// # Errors
 /// The directory is missing, or a link on the way cannot be trusted.
@@ -56,6 +58,7 @@ pub fn find(path: &str, follow: bool, friend: Option<u32>) -> Result<Place, OsEr
             Err(errno) => return Err(no_parent(path, dir, errno)),
         }
     }
+    let friend = friend.or_else(super::acting::acts);
     Walk { path, friend, friendly: false, links: 0 }.walk(follow)
 }
 

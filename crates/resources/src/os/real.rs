@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use sloth_core::command::{Command, CommandOutput};
@@ -739,6 +739,10 @@ impl Touch for Real {
         lock(path).map(|fd| Box::new(fd) as Box<dyn Send>)
     }
 
+    fn lock_beside(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        lock_beside(path).map(|fd| Box::new(fd) as Box<dyn Send>)
+    }
+
     fn tidy(&self, path: &str) {
         if let Ok(place) = place::find(path, false, None) {
             litter::sweep(&place);
@@ -797,6 +801,29 @@ fn lock(path: &str) -> Result<OwnedFd, OsError> {
             }
             Errno::INTR => {}
             errno => return Err(failed(errno)),
+        }
+    }
+}
+
+/// Takes a lock on the directory of a file. It leaves nothing behind, and only who may open the directory can hold it.
+fn lock_beside(path: &str) -> Result<OwnedFd, OsError> {
+    let failed = |errno| OsError::errno(format!("locking the directory of `{path}`"), errno);
+    let place = place::find(path, true, None)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(&place.dir, ".", flags, Mode::empty()).map_err(failed)?;
+    let end = std::time::Instant::now() + LOCK_WAIT;
+    loop {
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(fd),
+            Err(Errno::WOULDBLOCK) if std::time::Instant::now() < end => {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let why = "another program has held it for 15 seconds";
+                return Err(OsError::failed(format!("locking the directory of `{path}`"), why));
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(failed(errno)),
         }
     }
 }

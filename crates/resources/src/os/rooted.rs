@@ -130,6 +130,9 @@ impl Touch for Rooted {
     fn lock(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
         self.inner.lock(&self.path(path))
     }
+    fn lock_beside(&self, path: &str) -> Result<Box<dyn Send>, OsError> {
+        self.inner.lock_beside(&self.path(path))
+    }
     fn settle(&self) -> Result<(), OsError> {
         self.inner.settle()
     }

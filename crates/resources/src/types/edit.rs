@@ -258,6 +258,26 @@ impl Text {
         Self { lines, ends_in_newline, carriage_returns }
     }
 
+    /// The same, with what may be a part of a line ending as a part of the line.
+    pub fn exact(bytes: &[u8]) -> Self {
+        let mut text = Self::parse(bytes);
+        if text.carriage_returns {
+            let ended = text.lines.len() - usize::from(!text.ends_in_newline);
+            text.lines[..ended].iter_mut().for_each(|line| line.push(b'\r'));
+            text.carriage_returns = false;
+        }
+        text
+    }
+
+    /// Adds a line at the end, which ends as the others do.
+    pub fn push(&mut self, mut line: Vec<u8>) {
+        let ended = self.lines.len() - usize::from(!self.ends_in_newline && !self.lines.is_empty());
+        if ended > 0 && self.lines[..ended].iter().all(|line| line.ends_with(b"\r")) {
+            line.push(b'\r');
+        }
+        self.lines.push(line);
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let ending: &[u8] = if self.carriage_returns { b"\r\n" } else { b"\n" };
         let mut bytes = self.lines.join(ending);

@@ -4,12 +4,14 @@ use crate::provider::{Erased, Provider};
 
 mod accounts;
 mod args;
+pub mod authorized_key;
 pub mod block;
 pub mod custom;
 mod edit;
 pub mod exec;
 pub mod file;
 pub mod group;
+mod home;
 pub mod line;
 pub mod package;
 pub mod permissions;
@@ -32,6 +34,7 @@ fn is_yes(present: &bool) -> bool {
 #[must_use]
 pub fn all() -> &'static [&'static dyn Provider] {
     static ALL: &[&dyn Provider] = &[
+        &Erased(authorized_key::AuthorizedKey),
         &Erased(block::Block),
         &Erased(custom::Custom),
         &Erased(exec::Exec),

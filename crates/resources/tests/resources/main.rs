@@ -15,6 +15,7 @@ mod real_types;
 mod safety;
 mod settings;
 mod speed;
+mod ssh_keys;
 mod support;
 
 #[test]

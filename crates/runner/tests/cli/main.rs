@@ -45,6 +45,7 @@ mod test_resume;
 mod test_run;
 mod test_server;
 mod test_services;
+mod test_ssh;
 mod test_stack;
 mod test_stack_deps;
 mod test_stack_drift;

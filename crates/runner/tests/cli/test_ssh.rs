@@ -1,0 +1,97 @@
+//! Keys on a real system: who is let in by the real `sshd`.
+
+use std::path::Path;
+
+use crate::throw_away::below_another_root;
+
+/// What every script finds: `sshd` from `target/sshd`, which `scripts/test` prepares, or the one that is installed, and
+/// `login KEY`, which tries to come in as `deploy` without a network.
+fn with_sshd(script: &str) -> Option<String> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sshd/usr/sbin/sshd");
+    if !own.exists() && !Path::new("/usr/sbin/sshd").exists() {
+        println!("SKIPPED: there is no sshd on this machine, and no target/sshd");
+        return None;
+    }
+    let own = own.canonicalize().unwrap_or_else(|_| "/usr/sbin/sshd".into());
+    let prelude = format!(
+        r#"
+SSHD='{}'
+export LD_LIBRARY_PATH="$(ls -d "${{SSHD%/usr/sbin/sshd}}"/usr/lib/*-linux-gnu 2>/dev/null | head -n 1)"
+grep -q '^sshd:' /etc/passwd || echo 'sshd:x:996:65534::/run/sshd:/usr/sbin/nologin' >> /etc/passwd
+mkdir -p /run/sshd; chmod 755 /run/sshd
+for key in host one two; do ssh-keygen -q -t ed25519 -N '' -C "$key" -f "$key"; done
+cat > sshd.conf <<'END'
+HostKey /work.d/host
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+StrictModes yes
+LogLevel VERBOSE
+END
+login() {{
+  ssh -F none -i "$1" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR \
+    -o UserKnownHostsFile=/dev/null -o "ProxyCommand=$SSHD -i -f /work.d/sshd.conf -E /work.d/sshd.log" \
+    deploy@here 'echo in as $(id -un)' 2>/dev/null || echo "$1 stays out"
+}}
+"#,
+        own.display()
+    );
+    below_another_root(&format!("{prelude}\n{script}"))
+}
+
+#[test]
+fn a_real_sshd_lets_in_who_has_the_key_and_nobody_else() {
+    let script = r#"
+cat > keys.sloth <<END
+task("keys", function()
+  user.create("deploy", { shell = "/bin/sh" })
+  ssh.authorized_key{ user = "deploy", key = "$(cat one.pub)" }
+end)
+END
+"$SLOTH" plan keys.sloth --stack keys >/dev/null 2>&1
+"$SLOTH" run keys.sloth --stack keys >/dev/null 2>&1
+sed -i 's/^deploy:!/deploy:*/' /etc/shadow
+stat -c '%U %G %a %n' /home/deploy/.ssh /home/deploy/.ssh/authorized_keys
+login one; login two
+cat > keys.sloth <<END
+task("keys", function()
+  user.create("deploy", { shell = "/bin/sh" })
+  ssh.authorized_key{ user = "deploy", keys = {'restrict,command="echo forced" $(cat two.pub)'}, exclusive = true }
+end)
+END
+"$SLOTH" run keys.sloth --stack keys >/dev/null 2>&1
+login one; login two
+"$SLOTH" plan keys.sloth --stack keys --detailed-exitcode >/dev/null 2>&1; echo "nothing to do"
+sed -i 's/^restrict,command="echo forced" //' /home/deploy/.ssh/authorized_keys
+login two
+code=0; "$SLOTH" stack drift detect keys >/dev/null 2>&1 || code=$?; echo "drift $code"
+"$SLOTH" stack drift fix keys --yes >/dev/null 2>&1
+login two
+stat -c '%U %G %a %n' /home/deploy/.ssh/authorized_keys
+# A prisoner's trick: what the user puts in the way leads nowhere else.
+rm -r /home/deploy/.ssh; ln -s /root /home/deploy/.ssh; chown -h deploy: /home/deploy/.ssh
+code=0; "$SLOTH" run keys.sloth --stack keys >out 2>&1 || code=$?; echo "led astray $code"
+ls -A /root | grep -c authorized_keys || true
+"#;
+    let Some(said) = with_sshd(script) else { return };
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "deploy deploy 700 /home/deploy/.ssh",
+            "deploy deploy 600 /home/deploy/.ssh/authorized_keys",
+            "in as deploy",
+            "two stays out",
+            "one stays out",
+            "forced",
+            "nothing to do",
+            "in as deploy",
+            "drift 3",
+            "forced",
+            "deploy deploy 600 /home/deploy/.ssh/authorized_keys",
+            "led astray 1",
+            "0",
+        ],
+        "{said}"
+    );
+}
