@@ -144,6 +144,9 @@ crypto.uuid = nil
 
 ---@class sloth.custom
 custom = {}
+---Makes a type of resources: `name`, `params` (a schema), `id` (the parameter that names one), `probe`, `apply`, `delete` and `expect`. Scripts read parameters as variables; functions get them as a table, and what was found
+---@type fun(definition: table<string, any>): any) -> (Result, Result
+custom.type = nil
 ---Makes a resource of your own: how to look at it, bring it about and remove it
 ---@overload fun(options: sloth.custom.resource.Options): sloth.Result, sloth.Result
 ---@param ... any
@@ -1566,6 +1569,78 @@ function pkg.absent(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function pkg.uninstall(...) end
+
+---@class sloth.ssh.authorized_key.Options
+---@field allow_empty? boolean Remove it although no key is left then
+---@field comment? string|number What is behind the key; left as it is when not given
+---@field exclusive? boolean Remove every key that is not listed in this call
+---@field key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field keys? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field public_key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field options? string|number What the key may be used for, as in sshd(8); left as it is when not given, `""` for no options
+---@field key_options? string|number What the key may be used for, as in sshd(8); left as it is when not given, `""` for no options
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field state? "absent" | "present" Shall it be there?
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.ssh.remove_authorized_key.Options
+---@field allow_empty? boolean Remove it although no key is left then
+---@field key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field keys? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field public_key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
+---@class sloth.ssh
+ssh = {}
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.authorized_key(...) end
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.add_authorized_key(...) end
+---Makes sure that a key lets in as a user, or does not
+---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.authorized_keys(...) end
+---Makes sure that a key does not let in as a user
+---@overload fun(options: sloth.ssh.remove_authorized_key.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.remove_authorized_key(...) end
 
 ---@class sloth.stack
 stack = {}

@@ -87,6 +87,12 @@ pub const DEFINITIONS: &[Definition] = &[
     def("crypto", &["sha512"], "(bytes: string) -> string", "SHA-512 in hexadecimal digits"),
     def("crypto", &["uuid"], "() -> string", "A random UUID"),
     def(
+        "custom",
+        &["type"],
+        "(definition: { [string]: any }) -> (...any) -> (Result, Result)",
+        "Makes a type of resources: `name`, `params` (a schema), `id` (the parameter that names one), `probe`, `apply`, `delete` and `expect`. Scripts read parameters as variables; functions get them as a table, and what was found",
+    ),
+    def(
         "data",
         &["csv_generate", "csv_encode", "to_csv"],
         "(rows: {any}, separator: any?) -> string",

@@ -34,6 +34,7 @@ macro_rules! part {
 
 pub(crate) const BASE: Part = part!("base");
 pub(crate) const CALL: Part = part!("call");
+pub(crate) const CUSTOM: Part = part!("custom");
 pub(crate) const DRIVER: Part = part!("driver");
 pub(crate) const DSL: Part = part!("dsl");
 pub(crate) const GOROUTINE: Part = part!("goroutine");
@@ -54,7 +55,7 @@ mod tests {
     /// Writes the bytecode when `SLOTH_BLESS` is set, and fails when it is not what the source says.
     #[test]
     fn the_bytecode_is_what_the_source_says() {
-        for part in [BASE, CALL, DRIVER, DSL, GOROUTINE, LOCKS, WORDS] {
+        for part in [BASE, CALL, CUSTOM, DRIVER, DSL, GOROUTINE, LOCKS, WORDS] {
             let code = compiler().compile(part.text).unwrap();
             if std::env::var_os("SLOTH_BLESS").is_some() {
                 let path = format!("{}/src/prelude/{}.bytecode", env!("CARGO_MANIFEST_DIR"), part.name);

@@ -206,6 +206,9 @@ fn make(lua: &Lua, shared: &Rc<Shared>, name: &'static str) -> mlua::Result<Tabl
         && let Some(first) = operations().next()
     {
         let function: Function = module.table.raw_get(first.name)?;
+        let common: Vec<&str> = sloth_core::kind::COMMON.iter().map(|p| p.name).collect();
+        let words = (shared.natives()?, &function, common);
+        module.table.raw_set("type", prelude::CUSTOM.call::<Function>(lua, words)?)?;
         module.meta()?.raw_set("__call", prelude::CALL.call::<Function>(lua, function)?)?;
     }
     global::strict(&module)?;

@@ -410,6 +410,54 @@ end })"#;
 }
 
 #[test]
+fn types_of_ones_own_check_their_parameters() {
+    insta::assert_snapshot!(said(
+        r#"
+local vhost = custom.type({
+	name = "vhost", id = "domain", doc = "A virtual host",
+	params = {
+		domain = { required = true },
+		port = { type = "number", default = 80 },
+		scheme = { values = { "http", "https" } },
+		aliases = "list",
+	},
+	probe = 'cat "/etc/vhosts/$domain"',
+	apply = 'echo "$port" > "/etc/vhosts/$domain"',
+	delete = 'rm "/etc/vhosts/$domain"',
+	expect = function(p) return tostring(p.port) end,
+	cwd = "/",
+})
+local r = vhost({ domain = "a.org", port = 8080, aliases = { "b.org", "c.org" }, notify = { "reload" } })
+print(r.changed, r.address)
+vhost("d.org", { scheme = "https" })
+vhost("$(touch x)")
+local seen = {}
+local thing = custom.type({ name = "thing", params = { size = "number" }, probe = function(p, live) seen.probe = p.name .. p.size return nil end, apply = function(p, live) seen.apply = p.size end })
+thing("x", { size = 5 })
+print(seen.probe, seen.apply)
+for _, bad in {
+	function() vhost("a.org", { prot = 80 }) end,
+	function() vhost("a.org", { port = "80" }) end,
+	function() vhost("a.org", { scheme = "ftp" }) end,
+	function() vhost("a.org", { aliases = { a = 1 } }) end,
+	function() vhost({ port = 80 }) end,
+	function() vhost("a.org", 80) end,
+	function() custom.type({ name = "a b", probe = "x", apply = "y" }) end,
+	function() custom.type({ name = "a", probe = "x" }) end,
+	function() custom.type({ name = "a", prob = "x", apply = "y" }) end,
+	function() custom.type({ name = "a", probe = "x", apply = "y", params = { notify = "string" } }) end,
+	function() custom.type({ name = "a", probe = "x", apply = "y", params = { PATH = "string" } }) end,
+	function() custom.type({ name = "a", probe = "x", apply = "y", params = { p = "text" } }) end,
+	function() custom.type({ name = "a", probe = "x", apply = "y", params = { p = { requird = true } } }) end,
+	function() custom.type("a") end,
+} do
+	print(tostring(select(2, pcall(bad))))
+end
+"#
+    ));
+}
+
+#[test]
 fn what_is_not_there_any_more_is_said_with_its_replacement() {
     let ran = body("local ok = docker and true\ndocker.run('nginx')");
     assert!(ran.failure("t").contains("module `docker` is not part of this program"), "{}", ran.failure("t"));
@@ -461,7 +509,6 @@ fn every_function_is_defined() {
         "bit32",
         "buffer",
         "coroutine",
-        "custom",
         "debug",
         "file",
         "file_ops",
@@ -492,7 +539,7 @@ for name, module in getmetatable(_G).__index do
 end
 "#,
     );
-    let operations = ["systemd.enable", "systemd.ensure", "systemd.start"];
+    let operations = ["custom.resource", "systemd.enable", "systemd.ensure", "systemd.start"];
     let there: BTreeSet<String> = ran
         .said()
         .iter()

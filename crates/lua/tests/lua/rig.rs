@@ -74,7 +74,9 @@ const CONFIG: &[Param] = &[
 ];
 const CUSTOM: &[Param] = &[
     Param::new("apply", ParamType::TextOrFunction, "Brings it about").required(),
+    Param::new("cwd", ParamType::Text, "Where"),
     Param::new("delete", ParamType::TextOrFunction, "Removes it"),
+    Param::new("env", ParamType::Map, "Variables"),
     Param::new("expect", ParamType::Any, "What shall be found"),
     Param::new("name", ParamType::Text, "Id").required().or(&["id"]),
     Param::new("probe", ParamType::TextOrFunction, "Looks").required(),

@@ -22,6 +22,7 @@ mod test_backup;
 mod test_check;
 mod test_completions;
 mod test_config;
+mod test_custom_types;
 mod test_doctor;
 mod test_documents;
 mod test_events;
