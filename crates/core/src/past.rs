@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::recorded::Recorded;
 use crate::run::Run;
 use crate::stack::Stack;
+use crate::upstream::Upstream;
 use crate::version::VersionNote;
 
 /// One version as it was elsewhere: all of it, not what it changed.
@@ -19,6 +20,8 @@ pub struct PastVersion {
     pub resources: Vec<Recorded>,
     /// Every output.
     pub outputs: Vec<Output>,
+    /// Every stack it needed.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// A stack with its history, to be kept whole or not at all.

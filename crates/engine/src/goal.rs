@@ -875,6 +875,9 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     if operation.undo.get(crate::transfer::PLANTED).is_some() {
         return Ok(Undo::Done(crate::transfer::uproot(ctx, operation)?));
     }
+    if operation.undo.get(crate::transfer::REPLACED).is_some() {
+        return Ok(Undo::Done(crate::transfer::put_back(ctx, operation)?));
+    }
     if let Some(values) = operation.undo.get(crate::values::FOUND) {
         let values: Vec<crate::values::Before> = serde_json::from_value(values.clone())
             .map_err(|e| refuse(&format!("what it found cannot be read: {e}")))?;

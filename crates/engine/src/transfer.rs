@@ -1,6 +1,6 @@
 //! Stacks on their way to another database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sloth_core::digest::{Blob, Digest};
 use sloth_core::event::EventType;
@@ -10,7 +10,8 @@ use sloth_core::output::Output;
 use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Origin, Recorded};
 use sloth_core::stack::{Stack, VERSION_TAGS, check_name};
-use sloth_core::store::{OperationRecord, Seal, StackMatch, VersionAt, View, Wait};
+use sloth_core::store::{OperationRecord, Seal, StackMatch, StoreError, Txn, VersionAt, View, Wait};
+use sloth_core::upstream::Upstream;
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
 use sloth_core::version::{Version, VersionKind, VersionNote};
@@ -41,10 +42,20 @@ pub struct Carried {
     pub resources: Vec<Recorded>,
     /// Outputs, by name.
     pub outputs: Vec<Output>,
+    /// Stacks it needs.
+    pub upstreams: Vec<Upstream>,
     /// Contents the records name, now and before the stack, by digest.
     pub contents: Vec<Blob>,
     /// Contents they name that were never kept.
     pub missing: Vec<Digest>,
+}
+
+impl Carried {
+    /// Free pairs without those that stand for versions, which stay behind.
+    fn pairs(&self) -> Map {
+        let kept = self.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
 }
 
 /// Takes a version of a stack out. Changes nothing.
@@ -55,6 +66,7 @@ pub fn export(ctx: &Context, stack: &Stack, at: VersionAt) -> Result<Carried, En
     let view = ctx.store.view()?;
     let resources = view.resource_list(&stack.id, at)?;
     let outputs = view.output_list(&stack.id, at)?;
+    let upstreams = view.upstream_list(&stack.id, at)?;
     drop(view);
     let mut named = BTreeSet::new();
     for recorded in resources.iter().filter(|r| !r.is_registered()) {
@@ -91,9 +103,38 @@ pub fn export(ctx: &Context, stack: &Stack, at: VersionAt) -> Result<Carried, En
         },
         resources,
         outputs,
+        upstreams,
         contents,
         missing,
     })
+}
+
+/// What of the needs of a stack from elsewhere can be kept here: those on stacks that are here, by id or by name. The names
+/// of the others come second; the next run notes anew what it reads.
+///
+/// # Errors
+/// The store failed.
+pub fn needs_here(
+    view: &dyn View,
+    upstreams: &[Upstream],
+) -> Result<(Vec<Upstream>, Vec<String>), EngineError> {
+    let (mut here, mut elsewhere) = (BTreeMap::new(), Vec::new());
+    for upstream in upstreams {
+        let found = match view.stack_get(&upstream.id)? {
+            Some(found) => Some(found),
+            None => match view.stack_find(&upstream.name)? {
+                StackMatch::One(found) if found.name == upstream.name => Some(*found),
+                _ => None,
+            },
+        };
+        match found {
+            Some(found) => {
+                here.insert(found.id.clone(), Upstream { id: found.id, ..upstream.clone() });
+            }
+            None => elsewhere.push(upstream.name.clone()),
+        }
+    }
+    Ok((here.into_values().collect(), elsewhere))
 }
 
 /// Makes a stack of what was taken out of another one, or of another program's state. Touches no machine. One operation,
@@ -109,24 +150,14 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
         version_label: carried.version_label.clone(),
         workflow_file: carried.workflow_file.clone(),
         configuration: carried.configuration.clone(),
-        metadata: {
-            // They stand for versions that stay behind.
-            let kept = carried.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
-            kept.map(|(key, value)| (key.clone(), value.clone())).collect()
-        },
+        metadata: carried.pairs(),
         ..Stack::fresh(name, now)
     };
     let id = stack.id.clone();
-    let note = VersionNote {
-        kind: VersionKind::Edit,
-        description: description.clone(),
-        created_by: None,
-        run: None,
-        successful: true,
-        always: true,
-    };
-    let version =
-        PastVersion { note, at: now, resources: carried.resources.clone(), outputs: carried.outputs.clone() };
+    let note = edit(description.clone());
+    let (upstreams, _) = needs_here(&*ctx.store.view()?, &carried.upstreams)?;
+    let (resources, outputs) = (carried.resources.clone(), carried.outputs.clone());
+    let version = PastVersion { note, at: now, resources, outputs, upstreams };
     let past = Past { stack, versions: vec![version], runs: Vec::new(), findings: Vec::new() };
     ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
     plant(ctx, "stack import", &[(past, description)], &[])?;
@@ -134,6 +165,149 @@ pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, Eng
         .view()?
         .stack_get(&id)?
         .ok_or_else(|| EngineError::NoSuchStack { name: name.to_owned(), nearest: None })
+}
+
+/// Puts what was taken out of another stack, or of another program's state, in the place of what a stack has on record: as a
+/// new version, in front of the history. Touches no machine. One operation, undoable.
+///
+/// # Errors
+/// Somebody holds the stack, it is not as it was in `stack` any more, or the store failed. Nothing was changed then.
+pub fn replace(ctx: &Context, carried: &Carried, stack: &Stack) -> Result<Version, EngineError> {
+    ctx.store.blobs().put(&carried.contents, Wait::Fast)?;
+    let (upstreams, _) = needs_here(&*ctx.store.view()?, &carried.upstreams)?;
+    let lease = HeldLease::take(ctx, &stack.id, "stack import")?;
+    let mut txn = ctx.store.begin(stacks::intent(ctx, stack, &lease, "stack import", Wait::Durable))?;
+    let now = txn.stack_get(&stack.id)?;
+    if now.is_none_or(|now| now.head != stack.head) {
+        let text = format!("stack `{}` was changed in the meantime; nothing was changed by this", stack.name);
+        return Err(StoreError::Conflict(text).into());
+    }
+    let found = Replaced {
+        stack: stack.id.clone(),
+        head: stack.head,
+        description: stack.description.clone(),
+        version_label: stack.version_label.clone(),
+        workflow_file: stack.workflow_file.clone(),
+        configuration: stack.configuration.clone(),
+        metadata: stack.metadata.clone(),
+    };
+    put_whole(&mut *txn, stack, &carried.resources, &carried.outputs, &upstreams)?;
+    let mut metadata = carried.pairs();
+    if let Some(tags) = stack.metadata.get(VERSION_TAGS) {
+        metadata.insert(VERSION_TAGS.to_owned(), tags.clone());
+    }
+    txn.stack_update(&Stack {
+        description: carried.description.clone(),
+        version_label: carried.version_label.clone(),
+        workflow_file: carried.workflow_file.clone(),
+        configuration: carried.configuration.clone(),
+        metadata,
+        updated_at: ctx.clock.now(),
+        ..stack.clone()
+    })?;
+    let description = format!("replaced by `{}` at {}", carried.name, carried.version);
+    txn.event_append(Some(&stack.id), &stacks::event(ctx, EventType::StackUpdated, &description))?;
+    let record = OperationRecord { undo: serde_json::json!({ REPLACED: to_value(&found) }), undoes: None };
+    let done = txn.commit(Seal::Version(edit(description), record))?;
+    Ok(done.version.unwrap_or(stack.head))
+}
+
+/// What a stack was before it was replaced.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Replaced {
+    stack: StackId,
+    head: Version,
+    description: String,
+    version_label: String,
+    workflow_file: Option<String>,
+    configuration: Map,
+    metadata: Map,
+}
+
+/// Key of [`Replaced`] in what an operation keeps for its undoing.
+pub(crate) const REPLACED: &str = "replaced";
+
+/// Takes back what [`replace`] did, as one more version. Touches no machine.
+pub(crate) fn put_back(ctx: &Context, operation: &Operation) -> Result<String, EngineError> {
+    let refuse =
+        |why: String| EngineError::NotUndoable { seq: operation.seq, verb: operation.verb.clone(), why };
+    let kept = operation.undo.get(REPLACED).cloned().unwrap_or_default();
+    let was: Replaced =
+        serde_json::from_value(kept).map_err(|e| refuse(format!("what it found cannot be read: {e}")))?;
+    let lease = HeldLease::take(ctx, &was.stack, "undo")?;
+    let stack = ctx.store.view()?.stack_get(&was.stack)?;
+    let stack = stack.ok_or_else(|| refuse("its stack is gone".to_owned()))?;
+    if Some(stack.head) != operation.after {
+        let (name, head, was) = (&stack.name, stack.head, was.head);
+        return Err(refuse(format!(
+            "stack `{name}` has moved on to {head} since; `stack state rollback {name} {was}` goes back"
+        )));
+    }
+    let mut txn = ctx.store.begin(stacks::intent(ctx, &stack, &lease, "undo", Wait::Durable))?;
+    let at = VersionAt::Number(was.head);
+    let resources = txn.resource_list(&stack.id, at)?;
+    let (outputs, upstreams) = (txn.output_list(&stack.id, at)?, txn.upstream_list(&stack.id, at)?);
+    put_whole(&mut *txn, &stack, &resources, &outputs, &upstreams)?;
+    txn.stack_update(&Stack {
+        description: was.description,
+        version_label: was.version_label,
+        workflow_file: was.workflow_file,
+        configuration: was.configuration,
+        metadata: was.metadata,
+        updated_at: ctx.clock.now(),
+        ..stack.clone()
+    })?;
+    let record = OperationRecord { undo: Value::Null, undoes: Some(operation.seq) };
+    txn.commit(Seal::Version(edit(format!("as at {}", was.head)), record))?;
+    Ok(format!("stack `{}` is as it was at {}", stack.name, was.head))
+}
+
+fn edit(description: String) -> VersionNote {
+    VersionNote {
+        kind: VersionKind::Edit,
+        description,
+        created_by: None,
+        run: None,
+        successful: true,
+        always: true,
+    }
+}
+
+/// Makes the pending version consist of exactly this.
+fn put_whole(
+    txn: &mut dyn Txn,
+    stack: &Stack,
+    resources: &[Recorded],
+    outputs: &[Output],
+    upstreams: &[Upstream],
+) -> Result<(), EngineError> {
+    let before = txn.resource_list(&stack.id, VersionAt::Head)?;
+    let mut gone: BTreeMap<String, &Recorded> =
+        before.iter().map(|known| (known.address.to_string(), known)).collect();
+    for recorded in resources {
+        let known = gone.remove(&recorded.address.to_string());
+        if known.is_none_or(|known| known.digest() != recorded.digest()) {
+            txn.resource_put(recorded)?;
+        }
+    }
+    for known in gone.into_values() {
+        txn.resource_remove(&known.address)?;
+    }
+    let known = txn.output_list(&stack.id, VersionAt::Head)?;
+    for output in known.iter().filter(|known| !outputs.iter().any(|o| o.name == known.name)) {
+        txn.output_remove(&output.name)?;
+    }
+    for output in outputs.iter().filter(|output| !known.contains(output)) {
+        txn.output_put(output)?;
+    }
+    let known = txn.upstream_list(&stack.id, VersionAt::Head)?;
+    for upstream in known.iter().filter(|known| !upstreams.iter().any(|u| u.id == known.id)) {
+        txn.upstream_remove(&upstream.id)?;
+    }
+    for upstream in upstreams.iter().filter(|upstream| !known.contains(upstream)) {
+        txn.upstream_put(upstream)?;
+    }
+    Ok(())
 }
 
 /// Can a stack be made under this name?

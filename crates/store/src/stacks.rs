@@ -10,6 +10,7 @@ use sloth_core::recorded_body::RecordedBody;
 use sloth_core::stack::{Stack, StackStatus};
 use sloth_core::store::{
     ReadStacks, StackMatch, StoreError, WriteDrift as _, WriteOutputs as _, WriteRuns as _, WriteStacks,
+    WriteUpstreams as _,
 };
 use sloth_core::value::{Map, canonical, to_value};
 use sloth_core::version::Version;
@@ -224,9 +225,9 @@ impl Session<'_> {
 
     /// Writes the history of the stack that the transaction pretends to hold, and moves its head along.
     fn grow(&mut self, past: &Past) -> Outcome<()> {
-        let (mut addresses, mut names) = (BTreeMap::new(), BTreeSet::new());
+        let (mut addresses, mut names, mut needs) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for version in &past.versions {
-            let (mut here, mut outputs) = (BTreeMap::new(), BTreeSet::new());
+            let (mut here, mut outputs, mut upstreams) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
             for recorded in &version.resources {
                 self.put_resource(&RecordedBody::of(recorded))?;
                 here.insert(recorded.address.to_string(), recorded.address.clone());
@@ -235,13 +236,20 @@ impl Session<'_> {
                 self.output_put(output)?;
                 outputs.insert(output.name.as_str());
             }
+            for upstream in &version.upstreams {
+                self.upstream_put(upstream)?;
+                upstreams.insert(&upstream.id);
+            }
             for address in addresses.iter().filter(|(name, _)| !here.contains_key(*name)).map(|(_, a)| a) {
                 self.remove_resource(address)?;
             }
             for name in names.difference(&outputs) {
                 self.output_remove(name)?;
             }
-            (addresses, names) = (here, outputs);
+            for id in needs.difference(&upstreams) {
+                self.upstream_remove(id)?;
+            }
+            (addresses, names, needs) = (here, outputs, upstreams);
             let (conn, writing, stack) = self.target()?;
             writing.changes.retain(|_, net| *net != Net::Nothing);
             let made = versions::make(

@@ -482,7 +482,7 @@ impl WriteStacks for Session<'_> {
             entry.newest = Content {
                 resources: version.resources.iter().map(|r| (r.address.to_string(), kept(r))).collect(),
                 outputs: version.outputs.iter().map(|o| (o.name.clone(), o.clone())).collect(),
-                upstreams: BTreeMap::new(),
+                upstreams: version.upstreams.iter().map(|u| (u.id.to_string(), u.clone())).collect(),
             };
             entry.seal(&version.note, version.at, &actor);
         }

@@ -967,9 +967,17 @@ pub fn versions_form_a_chain(f: &Fixture) {
 /// A stack that comes with a history has it as if it had happened here, and nothing of it is kept without a commit.
 pub fn a_planted_stack_has_its_history(f: &Fixture) {
     let out = |n: i64| Output { name: "n".to_owned(), value: json!(n), sensitive: false };
+    let needed = Upstream {
+        id: stack(f, "cache").id,
+        name: "cache".to_owned(),
+        declared: true,
+        version: Version(1),
+        reads: std::collections::BTreeMap::new(),
+    };
     let version = |at: i64, always: bool, resources: Vec<Recorded>, outputs: Vec<Output>| PastVersion {
         note: VersionNote { created_by: Some("them".to_owned()), always, ..note() },
         at: Timestamp::from_nanos(at),
+        upstreams: outputs.iter().map(|_| needed.clone()).collect(),
         resources,
         outputs,
     };
@@ -1030,6 +1038,7 @@ pub fn a_planted_stack_has_its_history(f: &Fixture) {
             let at = VersionAt::Number(Version(number));
             assert_eq!(view.resource_list(id, at).unwrap(), planted.versions[which].resources);
             assert_eq!(view.output_list(id, at).unwrap(), planted.versions[which].outputs);
+            assert_eq!(view.upstream_list(id, at).unwrap(), planted.versions[which].upstreams);
         }
         let runs: Vec<Run> = view.run_list(id, 0).unwrap().into_iter().rev().collect();
         assert_eq!(runs, planted.runs);

@@ -74,6 +74,7 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
         version: Version(1),
         resources: found.records,
         outputs: found.outputs,
+        upstreams: Vec::new(),
         contents: Vec::new(),
         missing: Vec::new(),
     };

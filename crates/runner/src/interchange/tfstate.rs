@@ -95,6 +95,7 @@ pub fn read(text: &str, now: Timestamp) -> Result<Foreign, Broken> {
         version: Version(serial),
         resources,
         outputs,
+        upstreams: Vec::new(),
         contents: Vec::new(),
         missing: Vec::new(),
     };
@@ -315,16 +316,68 @@ pub fn write(stack: &Stack, carried: &Carried) -> String {
     let lineage = top.get("lineage").and_then(Value::as_str).filter(|l| !l.is_empty());
     let lineage = lineage.unwrap_or(stack.id.as_str()).to_owned();
     top.insert("lineage".to_owned(), Value::from(lineage));
-    let serial = match kept.get("serial").and_then(Value::as_u64) {
-        Some(first) => first.saturating_add(carried.version.0.saturating_sub(1)),
-        None => carried.version.0,
-    };
-    top.insert("serial".to_owned(), Value::from(serial));
+    top.insert("serial".to_owned(), Value::from(serial_of(kept, carried.version)));
     top.entry("check_results").or_insert(Value::Null);
     let types = kept.get("outputs").and_then(Value::as_object).unwrap_or(&empty);
     top.insert("outputs".to_owned(), write_outputs(&carried.outputs, types, &mut spelled));
     top.insert("resources".to_owned(), write_resources(&carried.resources, &mut spelled));
     json::write(&Value::Object(top), &spelled, order)
+}
+
+/// Does a state that was read go on where a stack is? By the rules by which Terraform pushes one over another.
+pub enum Follows {
+    /// It is newer.
+    Newer,
+    /// It is what the stack holds.
+    Same,
+    /// It does not; the words say why.
+    Not(String),
+}
+
+/// Compares what was read with a stack at its newest version; nothing when one of them did not come from Terraform.
+pub fn follows(stack: &Stack, now: &Carried, read: &Carried) -> Option<Follows> {
+    let here = stack.metadata.get(TERRAFORM)?.as_object()?;
+    let there = read.metadata.get(TERRAFORM)?.as_object()?;
+    let text = |map: &Map| map.get("lineage").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (ours, theirs) = (text(here), text(there));
+    if ours != theirs {
+        let words = format!("its lineage is `{theirs}`, and that of stack `{}` is `{ours}`", stack.name);
+        return Some(Follows::Not(words));
+    }
+    let (serial, theirs) = (serial_of(here, now.version), serial_of(there, Version(1)));
+    Some(match serial.cmp(&theirs) {
+        std::cmp::Ordering::Less => Follows::Newer,
+        std::cmp::Ordering::Greater => Follows::Not(format!(
+            "its serial is {theirs}, and stack `{}` is at serial {serial} already",
+            stack.name
+        )),
+        std::cmp::Ordering::Equal => {
+            let first = Carried { version: Version(1), ..read.clone() };
+            let theirs = write(&Stack { metadata: read.metadata.clone(), ..stack.clone() }, &first);
+            if write(stack, now) == theirs {
+                Follows::Same
+            } else {
+                let words = format!("it differs from stack `{}` at the same serial {serial}", stack.name);
+                Follows::Not(words)
+            }
+        }
+    })
+}
+
+/// The serial of a version of what is kept of a state.
+fn serial_of(kept: &Map, version: Version) -> u64 {
+    match kept.get("serial").and_then(Value::as_u64) {
+        Some(first) => first.saturating_add(version.0.saturating_sub(1)),
+        None => version.0,
+    }
+}
+
+/// A state becomes this version of a stack instead of the first: serials are counted so that it keeps its own.
+pub fn count_back(metadata: &mut Map, version: Version) {
+    let serial = metadata.get_mut(TERRAFORM).and_then(|kept| kept.get_mut("serial"));
+    if let Some((serial, own)) = serial.and_then(|serial| serial.as_u64().map(|own| (serial, own))) {
+        *serial = Value::from(own.saturating_sub(version.0.saturating_sub(1)));
+    }
 }
 
 /// Of a stack that came from Terraform, one version becomes the first of another stack: the serial goes on from there.

@@ -9,6 +9,7 @@ use sloth_core::digest::{Blob, Digest};
 use sloth_core::output::Output;
 use sloth_core::recorded::Recorded;
 use sloth_core::stack::Stack;
+use sloth_core::upstream::Upstream;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::Version;
 use sloth_engine::transfer::Carried;
@@ -16,11 +17,23 @@ use sloth_engine::transfer::Carried;
 use crate::interchange::tfstate;
 use crate::out::{Human, Page, words};
 
+/// What an import comes to.
+pub enum Becomes {
+    /// A new stack; none while nothing is changed.
+    New { made: Option<Stack> },
+    /// A version of a stack that is there; none while nothing is changed.
+    Newer { stack: Stack, version: Option<Version> },
+    /// The stack holds it already.
+    Same { stack: Stack },
+}
+
 /// What an import made, or would make.
 #[derive(Debug, Serialize)]
 pub struct ImportedView {
     stack: String,
     stack_id: Option<String>,
+    outcome: &'static str,
+    version: Option<u64>,
     dry_run: bool,
     from: String,
     from_version: u64,
@@ -32,14 +45,21 @@ pub struct ImportedView {
 }
 
 impl ImportedView {
-    /// What `carried` becomes under a name; `made` is the stack that was made of it, if one was.
-    pub fn new(carried: &Carried, name: &str, made: Option<&Stack>, notes: &[String]) -> Self {
+    /// What `carried` becomes under a name: of a new stack, of one that is there, or nothing new.
+    pub fn new(carried: &Carried, name: &str, becomes: &Becomes, dry_run: bool, notes: &[String]) -> Self {
         let secret = carried.resources.iter().filter(|r| r.options.sensitive).count()
             + carried.outputs.iter().filter(|o| o.sensitive).count();
+        let (id, version, outcome) = match becomes {
+            Becomes::New { made } => (made.as_ref().map(|stack| stack.id.to_string()), None, "made"),
+            Becomes::Newer { stack, version } => (Some(stack.id.to_string()), *version, "replaced"),
+            Becomes::Same { stack } => (Some(stack.id.to_string()), Some(stack.head), "unchanged"),
+        };
         Self {
             stack: name.to_owned(),
-            stack_id: made.map(|stack| stack.id.to_string()),
-            dry_run: made.is_none(),
+            stack_id: id,
+            outcome,
+            version: version.map(|version| version.0),
+            dry_run,
             from: carried.name.clone(),
             from_version: carried.version.0,
             resources: carried.resources.len(),
@@ -60,12 +80,22 @@ impl Human for ImportedView {
             n => format!("{resources}, {outputs} and {}", count(n, "content")),
         };
         let what = format!("{what} of `{}` at {}", self.from, Version(self.from_version));
-        page.line(&if self.dry_run {
-            format!("stack `{}` would be made of {what}; nothing was changed", self.stack)
-        } else {
-            format!("stack `{}` made of {what}; `sloth-runner undo` takes it back", self.stack)
+        let version = self.version.map_or_else(|| "a new version".to_owned(), |n| Version(n).to_string());
+        let stack = &self.stack;
+        page.line(&match (self.outcome, self.dry_run) {
+            ("unchanged", _) => {
+                format!("stack `{stack}` holds {what} already, at {version}; nothing was changed")
+            }
+            ("replaced", true) => {
+                format!("{what} would become {version} of stack `{stack}`; nothing was changed")
+            }
+            ("replaced", false) => {
+                format!("{what} became {version} of stack `{stack}`; `sloth-runner undo` takes it back")
+            }
+            (_, true) => format!("stack `{stack}` would be made of {what}; nothing was changed"),
+            (_, false) => format!("stack `{stack}` made of {what}; `sloth-runner undo` takes it back"),
         });
-        if self.sensitive > 0 {
+        if self.sensitive > 0 && self.outcome != "unchanged" {
             let verb = if self.sensitive == 1 { "is" } else { "are" };
             page.line(&format!("{} of them {verb} sensitive", self.sensitive));
         }
@@ -83,6 +113,8 @@ struct Document {
     version: u64,
     resources: Vec<Recorded>,
     outputs: Vec<Output>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    upstreams: Vec<Upstream>,
     /// Base64, by digest.
     contents: BTreeMap<Digest, String>,
     missing_contents: Vec<Digest>,
@@ -127,6 +159,7 @@ pub fn write(carried: Carried) -> Result<String, serde_json::Error> {
         version: carried.version.0,
         resources: carried.resources,
         outputs: carried.outputs,
+        upstreams: carried.upstreams,
         contents: carried.contents.iter().map(|b| (b.digest(), STANDARD.encode(b.bytes()))).collect(),
         missing_contents: carried.missing,
         digest: Digest::ZERO,
@@ -173,6 +206,7 @@ pub fn read(text: &str) -> Result<Carried, String> {
         version: Version(this.version),
         resources: this.resources,
         outputs: this.outputs,
+        upstreams: this.upstreams,
         contents,
         missing: this.missing_contents,
     })

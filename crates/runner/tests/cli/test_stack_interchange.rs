@@ -74,6 +74,97 @@ fn what_came_from_terraform_goes_back_byte_for_byte() {
 }
 
 /// A directory in which the real client works, and what it does there; `None` when there is none.
+#[test]
+fn a_newer_serial_becomes_a_new_version() {
+    let env = network();
+    env.expect(0, &["stack", "import", "terraform", "network.tfstate"]);
+    let import = |name: &str| -> Vec<String> {
+        ["stack", "import", "terraform", name, "--stack", "network"].map(str::to_owned).into()
+    };
+    let tell = |arguments: Vec<String>, more: &[&str]| {
+        let all: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        env.tell(&all);
+    };
+    let newer = NETWORK.replace("\"serial\": 42", "\"serial\": 47").replace("10.0.0.0/16", "10.8.0.0/16");
+    assert_ne!(newer.replace("47", "42"), NETWORK);
+    env.write("newer.tfstate", &newer);
+    env.write("foreign.tfstate", &newer.replace("\"lineage\": \"", "\"lineage\": \"other-"));
+    env.write("same.tfstate", &NETWORK.replace("10.0.0.0/16", "10.8.0.0/16"));
+    tell(import("network.tfstate"), &[]);
+    tell(import("same.tfstate"), &[]);
+    tell(import("foreign.tfstate"), &[]);
+    tell(import("newer.tfstate"), &["--dry-run"]);
+    assert_eq!(
+        json_of(&env, &["stack", "snapshot", "list", "network", "-o", "json"]).as_array().unwrap().len(),
+        1
+    );
+    tell(import("newer.tfstate"), &[]);
+    tell(import("network.tfstate"), &[]);
+    env.tell(&["stack", "snapshot", "compare", "network", "v1", "v2"]);
+    crate::assert_snapshot!(env.story());
+    let back = |env: &TestEnv| env.expect(0, &["stack", "export", "network", "--format", "tfstate"]).stdout;
+    assert_eq!(back(&env), newer, "byte for byte, with its own serial");
+    // What was exported of the first version is still that.
+    env.expect(0, &["stack", "import", "terraform", "foreign.tfstate", "--stack", "network", "--overwrite"]);
+    assert!(back(&env).contains("\"lineage\": \"other-"));
+    env.expect(0, &["undo", "--yes"]);
+    assert!(back(&env).contains("10.8.0.0/16") && !back(&env).contains("other-"));
+    env.expect(0, &["doctor"]);
+    env.expect(0, &["audit", "verify"]);
+}
+
+#[test]
+fn a_stack_that_is_there_is_only_replaced_when_asked() {
+    let env = ran_site();
+    env.expect(0, &["stack", "export", "site", "site.json"]);
+    let refused = env.expect(6, &["stack", "import", "site.json"]);
+    assert!(refused.says("--overwrite"), "{}", refused.text());
+    let before = env.inventory(env.path("site"));
+    env.expect(0, &["stack", "import", "site.json", "--overwrite"]);
+    assert_eq!(env.inventory(env.path("site")), before, "no machine is touched");
+    let history = json_of(&env, &["stack", "snapshot", "list", "site", "-o", "json"]);
+    assert_eq!(history.as_array().unwrap().len(), 2, "{history}");
+    // Somebody who holds the stack is not overrun.
+    let elsewhere = env
+        .command()
+        .args(["stack", "lock", "acquire", "site"])
+        .env("SLOTH_RUNNER_DATA_DIR", env.path("elsewhere"))
+        .output()
+        .unwrap();
+    assert!(elsewhere.status.success(), "{elsewhere:?}");
+    let refused = env.run(&["stack", "import", "site.json", "--overwrite"]);
+    assert_eq!(refused.code, 4, "{}", refused.text());
+}
+
+#[test]
+fn what_a_stack_needs_comes_along() {
+    let env = env();
+    env.write(
+        "db.sloth",
+        "workflow({ name = \"db\" })\ntask({ name = \"t\", run = function() stack.set_output(\"url\", \"x\") end })\n",
+    );
+    env.write(
+        "web.sloth",
+        "workflow({ name = \"web\" })\ntask({ name = \"t\", run = function() print(stack.output_of(\"db\", \"url\")) end })\n",
+    );
+    env.expect(0, &["run", "db.sloth"]);
+    env.expect(0, &["run", "web.sloth"]);
+    env.expect(0, &["stack", "export", "db", "db.json"]);
+    env.expect(0, &["stack", "export", "web", "web.json"]);
+    let needs = |env: &TestEnv, db: &str| {
+        env.expect(0, &["--db", db, "stack", "deps", "show", "web", "-o", "json"]).stdout
+    };
+    // The stacks have other ids in another database.
+    env.expect(0, &["--db", "other.db", "stack", "import", "db.json"]);
+    env.expect(0, &["--db", "other.db", "stack", "import", "web.json"]);
+    assert!(needs(&env, "other.db").contains("\"db\""), "{}", needs(&env, "other.db"));
+    env.expect(0, &["--db", "other.db", "doctor"]);
+    // Where what it needs is not there, that is said.
+    let alone = env.expect(0, &["--db", "alone.db", "stack", "import", "web.json"]);
+    assert!(alone.says("stack `db`, which it needs, is not here"), "{}", alone.text());
+    env.expect(0, &["--db", "alone.db", "doctor"]);
+}
+
 fn terraform(env: &TestEnv, arguments: &[&str]) -> Option<(i32, String)> {
     let path = std::env::var_os("PATH")?;
     let client = ["terraform", "tofu"]

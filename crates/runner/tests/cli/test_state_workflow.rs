@@ -396,6 +396,47 @@ fn what_is_shown_as_json_can_be_imported() {
 }
 
 #[test]
+fn a_backup_brings_a_workflow_back() {
+    let env = three_versions();
+    let export = |env: &TestEnv| env.expect(0, &["stack", "export", "site"]).stdout;
+    let plain = |text: &str| -> Value {
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        for key in ["version", "digest"] {
+            value[key] = Value::Null;
+        }
+        value
+    };
+    let was = plain(&export(&env));
+    env.expect(0, &["state", "workflow", "backup", "site", "-d", "kept"]);
+    env.expect(0, &["state", "workflow", "backup", "site", "--directory", "kept"]);
+    let files: Vec<_> = std::fs::read_dir(env.path("kept")).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(files.len(), 2, "nothing is overwritten: {files:?}");
+    for file in &files {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let file = files[0].to_str().unwrap();
+    // Without a directory it is beside the database.
+    let told = env.expect(0, &["state", "workflow", "backup", "site"]);
+    assert!(told.says("/backups/"), "{}", told.text());
+    // It is there: that has to be allowed.
+    let refused = env.expect(6, &["state", "workflow", "restore", file]);
+    assert!(refused.says("nothing was changed") || refused.says("exists"), "{}", refused.text());
+    env.expect(0, &["state", "workflow", "restore", file, "--force"]);
+    assert_eq!(plain(&export(&env)), was);
+    // It is gone: it is made again.
+    env.expect(0, &["state", "workflow", "delete", "site", "--force"]);
+    env.expect(0, &["state", "workflow", "restore", file]);
+    assert_eq!(plain(&export(&env)), was);
+    env.expect(0, &["state", "workflow", "import", file, "-f"]);
+    env.expect(7, &["state", "workflow", "backup", "nobody"]);
+    env.write("file", "");
+    let refused = env.expect(1, &["state", "workflow", "backup", "site", "-d", "file"]);
+    assert!(refused.says("could not"), "{}", refused.text());
+    env.expect(0, &["doctor"]);
+}
+
+#[test]
 fn broken_files_are_refused_with_their_place() {
     let env = env();
     let one = |resource: &str| format!(r#"{{"name": "w", "resources": [{resource}]}}"#);

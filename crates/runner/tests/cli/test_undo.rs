@@ -137,7 +137,18 @@ fn every_change_can_be_taken_back() {
         (&["stack", "rename", "site", "home"], &nothing),
         (&["stack", "snapshot", "delete", "site", "v1", "--yes"], &three),
         (&["stack", "import", "site.json", "--name", "copy"], &exported),
+        (&["stack", "import", "site.json", "--overwrite"], &|env| {
+            exported(env);
+            two(env);
+            env.expect(0, &["stack", "tags", "add", "site", "later"]);
+        }),
         (&["stack", "import", "terraform", "network.tfstate"], &foreign),
+        (&["stack", "import", "terraform", "newer.tfstate", "--stack", "network"], &|env| {
+            foreign(env);
+            env.expect(0, &["stack", "import", "terraform", "network.tfstate"]);
+            let newer = env.read("network.tfstate").replace("\"serial\": 42", "\"serial\": 45");
+            env.write("newer.tfstate", &newer.replace("10.0.0.0/16", "10.8.0.0/16"));
+        }),
         (&["stack", "import", "pulumi", "shop.json"], &foreign),
         (&["stack", "tags", "add", "site", "x"], &nothing),
         (&["stack", "tags", "add", "site", "x", "--version", "1"], &nothing),
@@ -147,6 +158,12 @@ fn every_change_can_be_taken_back() {
         (&["stack", "snapshot", "create", "site", "--tag", "x"], &nothing),
         (&["state", "workflow", "import", "workflow.json", "--name", "copy"], &|env| {
             env.expect(0, &["state", "workflow", "export", "site", "workflow.json"]);
+        }),
+        (&["state", "workflow", "restore", "site.json", "--force"], &|env| {
+            env.expect(0, &["state", "workflow", "backup", "site", "-d", "kept"]);
+            let file = std::fs::read_dir(env.path("kept")).unwrap().next().unwrap().unwrap().path();
+            std::fs::rename(file, env.path("site.json")).unwrap();
+            two(env);
         }),
         (&["state", "workflow", "delete", "site", "--force"], &nothing),
         (&["stack", "drift", "accept", "site", "--yes"], &edited),

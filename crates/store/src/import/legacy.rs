@@ -1180,7 +1180,7 @@ impl Builder {
             successful: successful.unwrap_or(true),
             always: true,
         };
-        self.versions.push(PastVersion { note, at, resources, outputs });
+        self.versions.push(PastVersion { note, at, resources, outputs, upstreams: Vec::new() });
         Version(self.versions.len() as u64)
     }
     /// The present state, a version of its own unless it is that of the newest one.

@@ -44,12 +44,17 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
 /// A new file in the directory `backups` beside the database: `stacks-20261120T143000Z.db`.
 fn default_file(database: &Path, now: Timestamp, suffix: &str) -> PathBuf {
     let parent = database.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let stem = database.file_stem().unwrap_or_default().to_string_lossy();
+    dated(&parent.join("backups"), &stem, now, suffix, "db")
+}
+
+/// A file that is not there yet: `stem-20261120T143000Z.extension`.
+pub fn dated(directory: &Path, stem: &str, now: Timestamp, suffix: &str, extension: &str) -> PathBuf {
     let date = now.rfc3339();
     let date: String =
         date.split('.').next().unwrap_or(&date).chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let date = date.trim_end_matches('Z');
-    let stem = database.file_stem().unwrap_or_default().to_string_lossy();
-    let named = |more: &str| parent.join("backups").join(format!("{stem}-{date}Z{suffix}{more}.db"));
+    let named = |more: &str| directory.join(format!("{stem}-{date}Z{suffix}{more}.{extension}"));
     let taken = |path: &PathBuf| {
         let mut seal = path.clone().into_os_string();
         seal.push(".sha256");
@@ -64,7 +69,7 @@ fn default_file(database: &Path, now: Timestamp, suffix: &str) -> PathBuf {
 }
 
 /// Makes the directory of a default file.
-fn make_room(file: &Path) -> Result<(), CommandError> {
+pub fn make_room(file: &Path) -> Result<(), CommandError> {
     let Some(directory) = file.parent() else { return Ok(()) };
     files::make_private_dir(directory).map_err(|e| {
         CommandError::new(Exit::Failed, format!("could not make the directory `{}`", directory.display()))

@@ -6,14 +6,18 @@ pub mod terraform;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use sloth_core::stack::Stack;
+use sloth_core::store::{StackMatch, VersionAt};
 use sloth_engine::transfer::{self, Carried};
+use sloth_engine::{Context, EngineError};
 
 use crate::app::App;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::files;
+use crate::interchange::tfstate::{self, Follows};
 use crate::interchange::{Broken, Foreign};
-use crate::views::transfer::{self as document, ImportedView};
+use crate::views::transfer::{self as document, Becomes, ImportedView};
 
 /// Make a stack of what `stack export` wrote, or of another program's state
 ///
@@ -35,9 +39,19 @@ pub struct Args {
     /// Name of the stack [default: the one in the file]
     #[arg(long, visible_alias = "stack", value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How to take it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Options {
+    /// Make a new version of a stack that is there; its history stays, no machine is touched
+    #[arg(long)]
+    pub overwrite: bool,
     /// Only say what would be imported
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 /// Whose state it is.
@@ -52,7 +66,8 @@ pub enum Command {
 /// Runs it.
 ///
 /// # Errors
-/// The file cannot be read or is not an export, the name is taken, or the store failed. Nothing was changed then.
+/// The file cannot be read or is not an export, the name is taken, somebody holds the stack, or the store failed. Nothing was
+/// changed then.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     match (&args.from, &args.file) {
         (Some(Command::Pulumi(args)), _) => pulumi::run(app, args),
@@ -61,7 +76,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
             let text = files::read_given(file)?;
             let carried = document::read(&text).map_err(|why| refused(file, &why))?;
             let name = args.name.clone().unwrap_or_else(|| carried.name.clone());
-            take(app, &carried, &name, Vec::new(), args.dry_run)
+            take(app, &carried, &name, Vec::new(), args.options)
         }
         (None, None) => Err(CommandError::usage("it is not said which file to import")),
     }
@@ -81,9 +96,8 @@ pub struct Given {
     /// Name of the stack
     #[arg(long, visible_alias = "name", value_name = "NAME")]
     stack: Option<String>,
-    /// Only say what would be imported
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 impl Given {
@@ -106,27 +120,69 @@ impl Given {
             Some(name) => name.clone(),
             None => name(&self.file, &foreign)?,
         };
-        take(app, &foreign.carried, &name, foreign.notes, self.dry_run)
+        take(app, &foreign.carried, &name, foreign.notes, self.options)
     }
 }
 
 /// The one road into the store.
-fn take(
+pub fn take(
     app: &App,
     carried: &Carried,
     name: &str,
-    notes: Vec<String>,
-    dry_run: bool,
+    mut notes: Vec<String>,
+    options: Options,
 ) -> Result<Exit, CommandError> {
-    let stack = if dry_run {
-        transfer::check_free(&*app.view()?, name)?;
-        None
-    } else {
-        Some(transfer::import(&app.context(Some(name))?, carried, name)?)
+    let ctx = app.context(Some(name))?;
+    let view = app.view()?;
+    let (_, elsewhere) = transfer::needs_here(&*view, &carried.upstreams)?;
+    notes.extend(elsewhere.iter().map(|needed| {
+        format!("stack `{needed}`, which it needs, is not here; the next run notes anew what it reads")
+    }));
+    let known = match view.stack_find(name)? {
+        StackMatch::One(found) if found.name == name => Some(*found),
+        _ => None,
     };
-    app.out.show(&ImportedView::new(carried, name, stack.as_ref(), &notes));
+    drop(view);
+    let becomes = match known {
+        None if options.dry_run => {
+            transfer::check_free(&*app.view()?, name)?;
+            Becomes::New { made: None }
+        }
+        None => Becomes::New { made: Some(transfer::import(&ctx, carried, name)?) },
+        Some(stack) => over(&ctx, carried, stack, options)?,
+    };
+    app.out.show(&ImportedView::new(carried, name, &becomes, options.dry_run, &notes));
     for note in notes {
         app.out.warn(&note);
     }
     Ok(Exit::Ok)
+}
+
+/// Onto a stack that is there.
+fn over(ctx: &Context, carried: &Carried, stack: Stack, options: Options) -> Result<Becomes, CommandError> {
+    if !options.overwrite {
+        let now = transfer::export(ctx, &stack, VersionAt::Head)?;
+        match tfstate::follows(&stack, &now, carried) {
+            Some(Follows::Newer) => {}
+            Some(Follows::Same) => return Ok(Becomes::Same { stack }),
+            Some(Follows::Not(why)) => {
+                let message = format!("this is not a newer state of stack `{}`: {why}", stack.name);
+                return Err(CommandError::new(Exit::Conflict, format!("{message}; nothing was changed"))
+                    .hint("`--overwrite` takes it all the same, as a new version"));
+            }
+            None => {
+                let taken = CommandError::from(EngineError::StackExists(stack.name));
+                return Err(
+                    taken.hint("take another name, or `--overwrite`, which makes a new version of that one")
+                );
+            }
+        }
+    }
+    if options.dry_run {
+        return Ok(Becomes::Newer { stack, version: None });
+    }
+    let mut carried = carried.clone();
+    tfstate::count_back(&mut carried.metadata, stack.head.next());
+    let version = transfer::replace(ctx, &carried, &stack)?;
+    Ok(Becomes::Newer { stack, version: Some(version) })
 }

@@ -14,8 +14,8 @@ use crate::interchange::tfstate;
 /// Take over a Terraform or OpenTofu state
 ///
 /// Reads format 4. Each instance of a resource becomes a record with all its attributes, which Terraform goes on looking
-/// after: no machine here can be asked about it. Outputs are offered to other stacks. `stack export --format tfstate`
-/// writes the state again.
+/// after: no machine here can be asked about it. Outputs are offered to other stacks. A newer serial of the same lineage becomes
+/// a new version of the stack. `stack export --format tfstate` writes the state again.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  sloth-runner stack import terraform terraform.tfstate --stack network\n  terraform state pull | sloth-runner stack import terraform - --stack network"

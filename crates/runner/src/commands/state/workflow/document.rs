@@ -151,6 +151,7 @@ pub fn read(text: &str) -> Result<Carried, String> {
         version: Version(state.version.unwrap_or(0)),
         resources,
         outputs: outputs.into_iter().map(|(name, value)| Output { name, value, sensitive: false }).collect(),
+        upstreams: Vec::new(),
         contents: Vec::new(),
         missing: Vec::new(),
     })

@@ -1,15 +1,13 @@
 //! `state workflow import`
 
-use std::path::PathBuf;
-
-use sloth_engine::transfer;
+use std::path::{Path, PathBuf};
 
 use crate::app::App;
+use crate::commands::stack::import::{self, Options};
 use crate::commands::state::workflow::document;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::files;
-use crate::out::words;
 
 /// Make a workflow of what `export` or `show -o json` wrote
 ///
@@ -27,6 +25,9 @@ pub struct Args {
     /// Name of the workflow [default: the one in the file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Make a new version of a workflow that is there; its history stays, no machine is touched
+    #[arg(short = 'f', long, visible_alias = "force")]
+    overwrite: bool,
     /// Only say what would be imported
     #[arg(long)]
     dry_run: bool,
@@ -35,26 +36,20 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// The file cannot be read or holds no workflow, the name is taken, or the store failed. Nothing was changed then.
+/// The file cannot be read or holds no workflow, the name is taken, somebody holds the workflow, or the store failed. Nothing
+/// was changed then.
 pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
-    let shown = args.file.display();
-    let carried = document::read(&files::read_given(&args.file)?).map_err(|why| {
+    let options = Options { overwrite: args.overwrite, dry_run: args.dry_run };
+    take(app, &args.file, args.name.as_deref(), options)
+}
+
+/// Makes a workflow of a file.
+pub fn take(app: &App, file: &Path, name: Option<&str>, options: Options) -> Result<Exit, CommandError> {
+    let shown = file.display();
+    let carried = document::read(&files::read_given(file)?).map_err(|why| {
         CommandError::new(Exit::Invalid, format!("`{shown}` cannot be imported: {why}; nothing was changed"))
             .hint("write one with `sloth-runner state workflow export NAME FILE`")
     })?;
-    let name = args.name.as_deref().unwrap_or(&carried.name);
-    let (resources, outputs) =
-        (words::len(&carried.resources, "resource"), words::len(&carried.outputs, "output"));
-    if args.dry_run {
-        app.out.talk(&format!(
-            "workflow `{name}` would be made of {resources} and {outputs}; nothing was changed"
-        ));
-        return Ok(Exit::Ok);
-    }
-    let stack = transfer::import(&app.context(Some(name))?, &carried, name)?;
-    app.out.talk(&format!(
-        "workflow `{}` made of {resources} and {outputs}; `sloth-runner undo` takes it back",
-        stack.name
-    ));
-    Ok(Exit::Ok)
+    let name = name.unwrap_or(&carried.name);
+    import::take(app, &carried, name, Vec::new(), options)
 }

@@ -1,5 +1,6 @@
 //! `state workflow`: stacks seen as executions of their workflows. One file per verb, over the functions that `stack` uses.
 
+pub mod backup;
 pub mod delete;
 pub mod diff;
 pub mod document;
@@ -10,6 +11,7 @@ pub mod list;
 pub mod outputs;
 pub mod prune;
 pub mod resources;
+pub mod restore;
 pub mod rollback;
 pub mod search;
 pub mod show;
@@ -26,6 +28,8 @@ use crate::exit::Exit;
 /// See stacks as executions of their workflows
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Put what a workflow has on record into a file with its date
+    Backup(backup::Args),
     /// Forget a workflow's record; the real resources stay
     Delete(delete::Args),
     /// Show what differs between two versions
@@ -44,6 +48,8 @@ pub enum Command {
     Prune(prune::Args),
     /// List the resources of a workflow and what was done to each
     Resources(resources::Args),
+    /// Bring a workflow back from a file of `backup`
+    Restore(restore::Args),
     /// Go back to a version: the record and the machines
     Rollback(rollback::Args),
     /// Find workflows by name, resource type or failure
@@ -63,6 +69,7 @@ pub enum Command {
 /// Whatever kept it from doing what it was asked.
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
+        Command::Backup(args) => backup::run(app, args),
         Command::Delete(args) => delete::run(app, args),
         Command::Diff(args) => diff::run(app, args),
         Command::Drift(args) => drift::run(app, args),
@@ -72,6 +79,7 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
         Command::Outputs(args) => outputs::run(app, args),
         Command::Prune(args) => prune::run(app, args),
         Command::Resources(args) => resources::run(app, args),
+        Command::Restore(args) => restore::run(app, args),
         Command::Rollback(args) => rollback::run(app, args),
         Command::Search(args) => search::run(app, args),
         Command::Show(args) => show::run(app, args),
