@@ -1595,6 +1595,33 @@ function pkg.uninstall(...) end
 ---@field take_over? boolean Take it over from the stack that owns it
 ---@field when? boolean Skip the call when false
 
+---@class sloth.ssh.known_hosts.Options
+---@field hash? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field hash_host? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field hashed? boolean Write the name of the host as its hash, or plainly; left as it is when not given
+---@field host? string|number The host; `[host]:port` is understood, too
+---@field hostname? string|number The host; `[host]:port` is understood, too
+---@field name? string|number The host; `[host]:port` is understood, too
+---@field key? string|string[] Its key, or its keys of several types: type and blob, with or without the host in front, as `ssh-keyscan` prints them; may be left out when it is to be unknown
+---@field keys? string|string[] Its key, or its keys of several types: type and blob, with or without the host in front, as `ssh-keyscan` prints them; may be left out when it is to be unknown
+---@field marker? "cert-authority" | "revoked" The key is one of an authority, for hosts that may be a pattern, or is not to be believed
+---@field path? string Another file than the usual one
+---@field dest? string Another file than the usual one
+---@field file? string Another file than the usual one
+---@field port? integer Where it listens, 22 by default
+---@field state? "absent" | "present" Shall it be there?
+---@field user? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field username? string|number Whose file it is; a file below the home directory is read and written with the rights of that user
+---@field delegate_to? string|string[] Host, or list of hosts, the resource lives on
+---@field depends_on? string|string[] Addresses of resources this one needs
+---@field ignore_errors? boolean Return `nil, message` instead of raising when it fails
+---@field keep? boolean Forget it instead of removing it when it leaves the code
+---@field notify? string|string[] Handlers to run once at the end when this resource changed
+---@field protect? boolean Refuse to delete it
+---@field sensitive? boolean Never show its values
+---@field take_over? boolean Take it over from the stack that owns it
+---@field when? boolean Skip the call when false
+
 ---@class sloth.ssh.remove_authorized_key.Options
 ---@field allow_empty? boolean Remove it although no key is left then
 ---@field key? string|string[] The key as it is in a `.pub` file, or a list of keys; options and comment of such a line count, too
@@ -1635,6 +1662,18 @@ function ssh.add_authorized_key(...) end
 ---@return sloth.Result
 ---@return sloth.Result
 function ssh.authorized_keys(...) end
+---Makes sure that a host is known by a key, to a user or to everybody, and by no other key of that type
+---@overload fun(options: sloth.ssh.known_hosts.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.known_hosts(...) end
+---Makes sure that a host is known by a key, to a user or to everybody, and by no other key of that type
+---@overload fun(options: sloth.ssh.known_hosts.Options): sloth.Result, sloth.Result
+---@param ... any
+---@return sloth.Result
+---@return sloth.Result
+function ssh.known_host(...) end
 ---Makes sure that a key does not let in as a user
 ---@overload fun(options: sloth.ssh.remove_authorized_key.Options): sloth.Result, sloth.Result
 ---@param ... any

@@ -4,4 +4,5 @@ pub mod accounts;
 pub mod authorized_keys;
 pub mod dpkg;
 pub mod host;
+pub mod known_hosts;
 pub mod systemd;

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod file;
 pub mod group;
 mod home;
+pub mod known_host;
 pub mod line;
 pub mod package;
 pub mod permissions;
@@ -40,6 +41,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
         &Erased(exec::Exec),
         &Erased(file::File),
         &Erased(group::Group),
+        &Erased(known_host::KnownHost),
         &Erased(line::Line),
         &Erased(package::Package),
         &Erased(permissions::Permissions),

@@ -294,7 +294,8 @@ fn run(name: &str, script: &Script, system: System) {
         host
     };
     resource_laws::all(&case, &fresh);
-    if matches!(kind, "authorized_key" | "block" | "key" | "line" | "replacement" | "setting") {
+    if matches!(kind, "authorized_key" | "block" | "key" | "known_host" | "line" | "replacement" | "setting")
+    {
         resource_laws::what_was_there_comes_back(&case, &fresh);
         // Not only the part the type is about: the files are as they were, byte by byte.
         let files = script.start.iter().filter(|f| f.kind.is_none()).cloned();

@@ -419,3 +419,46 @@ fn a_plan_may_speak_of_a_user_who_is_yet_to_come() {
     assert_eq!(applied.state.unwrap()["path"], json!("/home/deploy/.ssh/authorized_keys"));
     assert!(os.entry("/home/deploy", Want::default()).unwrap().is_none());
 }
+
+#[test]
+fn ssh_keygen_finds_hosts_where_we_put_them() {
+    if Command::new("ssh-keygen").arg("--help").output().is_err() {
+        println!("SKIPPED: there is no ssh-keygen on this machine");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("known");
+    let host = below(dir.path());
+    let known = |args: Value| {
+        let mut args = args;
+        args["path"] = json!("/known");
+        for one in declare_all("ssh.known_hosts", &args, &Files::default()).unwrap() {
+            bring_about(&*host, "known_host", &one.id, &one.spec, &[]).unwrap();
+        }
+    };
+    let finds = |name: &str| {
+        let output = Command::new("ssh-keygen").args(["-F", name, "-f"]).arg(&path).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    known(json!({"host": "db", "key": key("a")}));
+    known(json!({"host": "web", "key": key("b"), "hash": true}));
+    known(json!({"host": "git", "port": 2222, "key": key("c"), "hash": true}));
+    known(json!({"host": "*.example.org", "key": key("ca"), "marker": "cert-authority"}));
+    for (name, seed) in [("db", "a"), ("web", "b"), ("[git]:2222", "c"), ("x.example.org", "ca")] {
+        let found = finds(name);
+        assert!(found.len() == 1 && found[0].contains(&key(seed)), "{name}: {found:?}");
+    }
+    for name in ["git", "example.org", "d"] {
+        assert_eq!(finds(name), Vec::<String>::new(), "{name}");
+    }
+    // What ssh-keygen hashed is still found by us, and taken out.
+    assert!(Command::new("ssh-keygen").arg("-H").arg("-f").arg(&path).output().unwrap().status.success());
+    let hashed = std::fs::read_to_string(&path).unwrap();
+    assert!(!hashed.lines().any(|line| line.starts_with("db ")), "{hashed}");
+    known(json!({"host": "db", "key": key("a")}));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), hashed);
+    known(json!({"host": "db", "state": "absent"}));
+    assert_eq!(finds("db"), Vec::<String>::new());
+    assert_eq!(finds("web").len(), 1);
+}

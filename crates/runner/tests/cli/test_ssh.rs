@@ -95,3 +95,34 @@ ls -A /root | grep -c authorized_keys || true
         "{said}"
     );
 }
+
+#[test]
+fn a_real_ssh_believes_a_host_it_knows_and_no_other() {
+    let script = r#"
+ssh() { command ssh -F none -i one -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UpdateHostKeys=no \
+  -o "ProxyCommand=$SSHD -i -f /work.d/sshd.conf -E /work.d/sshd.log" "$@" 'echo believed' 2>/dev/null || echo "not believed"; }
+cat > hosts.sloth <<END
+task("hosts", function()
+  ssh.authorized_key{ user = "root", key = "$(cat one.pub)" }
+  ssh.known_hosts{ host = "here", user = "root", key = "$(cat host.pub)", hash = true }
+  ssh.known_hosts{ host = "there", port = 2222, user = "root", key = "$(cat host.pub)" }
+end)
+END
+sed -i 's/^root:[^:]*/root:*/' /etc/shadow; rm -rf /root/.ssh
+ssh root@here
+"$SLOTH" run hosts.sloth --stack hosts >/dev/null 2>&1
+ssh root@here; ssh root@there; ssh -p 2222 root@there
+grep -cw here /root/.ssh/known_hosts || true
+ssh-keygen -q -t ed25519 -N '' -f other
+sed -i "s,key = \"ssh-ed25519 [^\"]*\"\, hash,key = \"$(cut -d' ' -f1,2 other.pub)\"\, hash," hosts.sloth
+"$SLOTH" run hosts.sloth --stack hosts >/dev/null 2>&1
+ssh root@here; ssh -p 2222 root@there
+"$SLOTH" stack destroy hosts --yes >/dev/null 2>&1
+ls -A /root/.ssh | wc -l
+"#;
+    let Some(said) = with_sshd(script) else { return };
+    let lines: Vec<&str> = said.lines().collect();
+    let expected =
+        ["not believed", "believed", "not believed", "believed", "0", "not believed", "believed", "0"];
+    assert_eq!(lines, expected, "{said}");
+}
