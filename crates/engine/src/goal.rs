@@ -912,6 +912,9 @@ pub fn undo(ctx: &Context, seq: Option<u64>) -> Result<Undo, EngineError> {
     if let Some(kept) = operation.undo.get("kept").and_then(Value::as_str) {
         return Err(refuse(&format!("restore the copy kept before it instead, `{kept}`")));
     }
+    if operation.undo.get("copied_from").is_some() {
+        return Err(refuse("a store that was copied here is moved on with `state copy`"));
+    }
     if operation.undo.get("collected").is_some() {
         return Err(refuse("what it removed is gone for good"));
     }

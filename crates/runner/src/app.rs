@@ -121,7 +121,15 @@ impl App {
     /// # Errors
     /// Those of [`App::database`], or it names none that could be opened.
     pub fn location(&self) -> Result<Location, CommandError> {
-        let parsed = self.database()?.0.parse();
+        Self::location_of(&self.database()?.0)
+    }
+
+    /// The place that somebody typed, with what its URL leaves open.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn location_of(text: &str) -> Result<Location, CommandError> {
+        let parsed = text.parse();
         let mut location: Location = parsed.map_err(|e: BadLocation| CommandError::usage(e.to_string()))?;
         if let Some(server) = location.server_mut() {
             complete(server);

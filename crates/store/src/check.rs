@@ -17,7 +17,9 @@ use crate::mark::{self, Standing};
 use crate::session::{Changes, Net, Part, digest_of};
 use crate::shared::{Engine, Shared};
 use crate::sql::{Connection, Row, params};
-use crate::{blobs, connection, events, hooks, leases, operations, schema, stacks, sum, values, versions};
+use crate::{
+    blobs, connection, copy, events, hooks, leases, operations, schema, stacks, sum, values, versions,
+};
 
 /// A log longer than this is worth a word.
 const LONG_LOG: u64 = 64 * 1024 * 1024;
@@ -81,6 +83,17 @@ pub fn check(shared: &Shared, deep: bool) -> Outcome<Vec<CheckFinding>> {
     Ok(found.list)
 }
 
+/// What is wrong inside, in words: digests, chains, counts, gaps. Reads through any connection, inside of a transaction
+/// or not.
+pub fn severe(conn: Connection<'_>) -> Outcome<Vec<String>> {
+    let mut found = Findings { list: Vec::new(), counts: HashMap::new() };
+    rows(conn, true, &mut found)?;
+    chains(conn, &mut found)?;
+    gaps(conn, &mut found)?;
+    let severe = found.list.into_iter().filter(|finding| finding.severe);
+    Ok(severe.map(|finding| format!("{}: {}", finding.code, finding.what)).collect())
+}
+
 /// What is around the database: permissions, filesystem, mark, journal files, the log.
 fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcome<()> {
     if let Some(newer) = &shared.newer {
@@ -90,7 +103,16 @@ fn around(shared: &Shared, conn: Connection<'_>, found: &mut Findings) -> Outcom
             &format!("use sloth-runner {} or newer to change anything", newer.needs),
         );
     }
-    if let Some(path) = shared.marked() {
+    let moved = copy::moved_to(conn)?;
+    if let Some(to) = &moved {
+        found.note(
+            "moved",
+            format!("the store was moved to `{to}`, so nothing can be changed here"),
+            "use that one, and put this one away",
+        );
+    }
+    // One that was moved is older than where it went, which may have the same mark.
+    if let Some(path) = shared.marked().filter(|_| moved.is_none()) {
         marks(path, conn, found)?;
     }
     if let Engine::Sqlite(disk) = &shared.engine {

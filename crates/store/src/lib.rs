@@ -12,6 +12,7 @@ mod backup;
 mod blobs;
 mod check;
 mod connection;
+mod copy;
 mod drift;
 mod events;
 mod failure;
@@ -45,6 +46,7 @@ mod versions;
 pub mod import;
 
 pub use address::{Host, Secret, ServerAddress, Tls};
+pub use copy::{Copied, CopyRequest, copy};
 pub use files::{FileSystem, file_system_verdict};
 pub use location::{BadLocation, Location};
 pub use restore::{RestoreRequest, Restored, open_backup, restore, verify};

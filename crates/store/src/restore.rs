@@ -28,7 +28,7 @@ const PAGES_PER_STEP: i32 = 4096;
 /// Between the name of a database and the id of the process that restores it.
 const LEFT: &str = ".restore-";
 /// How far fences jump. Fences granted between the look at the old database and its replacement stay below.
-const FENCES: u64 = 1 << 20;
+pub const FENCES: u64 = 1 << 20;
 
 /// What to restore, and for whom.
 pub struct RestoreRequest<'a> {

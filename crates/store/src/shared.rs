@@ -1,6 +1,6 @@
 //! What every part of a store shares: where it is, whose clock counts, and the connections of its engine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::journal::RunLogs;
 use crate::server::{self, Link, Pool};
 use crate::sqlite::{self, Disk};
-use crate::{schema, sql};
+use crate::{copy, schema, sql};
 
 /// A database of a schema this program does not know yet.
 #[derive(Clone, Debug)]
@@ -144,6 +144,14 @@ impl Shared {
         }
     }
 
+    /// The same for a database of this name, which is that of the file beside a file.
+    pub fn marks_of(&self, lineage: &str) -> Option<PathBuf> {
+        match &self.engine {
+            Engine::Sqlite(disk) => Some(disk.path.clone()),
+            Engine::Server(pool) => pool.marks_of(lineage),
+        }
+    }
+
     /// A connection for reading; give it back with [`Shared::keep_reader`].
     pub fn reader(&self) -> Outcome<Reader> {
         match &self.engine {
@@ -199,10 +207,12 @@ impl Shared {
     /// The writer, in a transaction that has begun. Waits for other threads, processes and hosts.
     pub fn lend(&self, wait: Wait) -> Outcome<Lent<'_>> {
         self.writable()?;
-        match &self.engine {
-            Engine::Sqlite(disk) => disk.lend(wait, &self.location).map(Lent::Sqlite),
-            Engine::Server(pool) => server::Lent::begin(pool, wait).map(Lent::Server),
-        }
+        let lent = match &self.engine {
+            Engine::Sqlite(disk) => Lent::Sqlite(disk.lend(wait, &self.location)?),
+            Engine::Server(pool) => Lent::Server(server::Lent::begin(pool, wait)?),
+        };
+        copy::refuse_moved(lent.conn()?, &self.location)?;
+        Ok(lent)
     }
 
     /// One short transaction outside of [`sloth_core::store::Store::begin`].

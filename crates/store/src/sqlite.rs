@@ -486,6 +486,11 @@ impl SqliteStore {
         }
     }
 
+    /// What the nouns work with.
+    pub(crate) const fn parts(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Refuses to replace what this program does not understand.
     pub(crate) fn refuse_newer(&self) -> Outcome<()> {
         self.shared.newer.as_ref().map_or(Ok(()), |newer| Err(self.shared.newer_error(newer).into()))

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod config;
+pub mod copied;
 pub mod deps;
 pub mod drift;
 pub mod event;

@@ -60,6 +60,7 @@ mod test_stack_tags;
 mod test_stack_upstreams;
 mod test_stack_validate;
 mod test_state;
+mod test_state_copy;
 mod test_state_workflow;
 mod test_terminal;
 mod test_types;

@@ -7,6 +7,7 @@
 
 mod backup;
 mod bench;
+mod copy;
 mod disk;
 mod hooks;
 mod kill;

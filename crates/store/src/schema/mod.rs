@@ -192,6 +192,60 @@ pub fn shape(conn: &Connection) -> rusqlite::Result<Vec<(String, String, Option<
     rows.collect()
 }
 
+/// A table as [`FULL`] makes it.
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<String>,
+    /// Places of the columns of its key, in the order of the key.
+    pub key: Vec<usize>,
+    /// The column that the database numbers by itself.
+    pub number: Option<String>,
+}
+
+impl Table {
+    /// Names of the columns of its key.
+    pub fn key_names(&self) -> Vec<&str> {
+        self.key.iter().filter_map(|at| self.columns.get(*at)).map(String::as_str).collect()
+    }
+}
+
+/// All tables, those that others refer to first.
+pub fn tables() -> rusqlite::Result<Vec<Table>> {
+    let conn = Connection::open_in_memory()?;
+    conn.execute_batch(FULL)?;
+    let mut ask = conn.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
+    )?;
+    let names: Vec<String> = ask.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut ask = conn.prepare("SELECT name, pk, type FROM pragma_table_info(?1) ORDER BY cid")?;
+    let mut out = Vec::with_capacity(names.len());
+    for name in names {
+        let columns: Vec<(String, usize, String)> = ask
+            .query_map([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut key: Vec<(usize, usize)> = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, pk, _))| *pk > 0)
+            .map(|(at, (_, pk, _))| (*pk, at))
+            .collect();
+        key.sort_unstable();
+        let number = match key[..] {
+            [(_, at)] => {
+                columns.get(at).filter(|(.., kind)| kind == "INTEGER").map(|(column, ..)| column.clone())
+            }
+            _ => None,
+        };
+        out.push(Table {
+            name,
+            number,
+            columns: columns.into_iter().map(|(column, ..)| column).collect(),
+            key: key.into_iter().map(|(_, at)| at).collect(),
+        });
+    }
+    Ok(out)
+}
+
 /// The shape a database of this program has.
 pub fn expected_shape() -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
     let conn = Connection::open_in_memory()?;
@@ -222,6 +276,16 @@ mod tests {
                 assert!(sql.unwrap().contains("STRICT"), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn every_table_has_a_key_and_follows_what_it_refers_to() {
+        let tables = tables().unwrap();
+        assert!(tables.len() > 20 && tables.iter().all(|table| !table.key.is_empty()));
+        let place = |name: &str| tables.iter().position(|table| table.name == name).unwrap();
+        assert!(place("stacks") < place("resource_rows") && place("stacks") < place("versions"));
+        let history = &tables[place("resource_history")];
+        assert_eq!(history.key_names(), ["stack", "to_version", "address"]);
     }
 
     #[test]

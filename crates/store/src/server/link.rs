@@ -179,6 +179,25 @@ impl Link {
         self.stage.get() == Stage::Outside && !self.is_lost()
     }
 
+    /// The last number given to a column that numbers itself.
+    pub fn last_number(&self, table: &str, column: &str) -> sql::Result<i64> {
+        let sql = format!(
+            "SELECT coalesce(pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{column}') AS regclass)), 0)"
+        );
+        let rows = self.batch(&sql)?;
+        let last = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+        last.unwrap_or("0").parse().map_err(|_| Error::Number)
+    }
+
+    /// Lets it go on behind this number and behind the rows.
+    pub fn number_from(&self, table: &str, column: &str, last: i64) -> sql::Result<()> {
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), highest) \
+             FROM (SELECT greatest(max({column}), {last}) AS highest FROM {table}) found WHERE highest > 0"
+        );
+        self.batch(&sql).map(|_| ())
+    }
+
     /// The server's clock.
     pub fn time(&self) -> sql::Result<i64> {
         // Counted in microseconds, as the server does.

@@ -117,6 +117,11 @@ impl Pool {
         self.marks.get().map(std::path::PathBuf::as_path)
     }
 
+    /// The same for a database of another name.
+    pub fn marks_of(&self, lineage: &str) -> Option<std::path::PathBuf> {
+        self.address.marks.as_ref().map(|dir| dir.join(lineage))
+    }
+
     /// Says which database this is.
     pub fn is_called(&self, lineage: &str) -> Outcome<()> {
         // The name becomes that of a file, and a server may say anything.
@@ -294,7 +299,10 @@ impl Pool {
         }
         if !link.marked.get() {
             if let Some(marks) = self.marks() {
-                mark::verify(marks, &self.location, sql::Connection::Server(&link))?;
+                let conn = sql::Connection::Server(&link);
+                // One that was moved is older than where it went, which has the same mark.
+                crate::copy::refuse_moved(conn, &self.location)?;
+                mark::verify(marks, &self.location, conn)?;
             }
             link.marked.set(true);
         }

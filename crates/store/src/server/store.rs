@@ -88,6 +88,11 @@ impl ServerStore {
         Self::connect(address, &options).map_err(|failure| failure.at(&address.to_string()))
     }
 
+    /// What the nouns work with.
+    pub(crate) const fn parts(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Nothing when there are no tables, and none may be made.
     fn connect(address: &ServerAddress, options: &OpenOptions) -> Outcome<Option<Self>> {
         let pool = Arc::new(Pool::new(address.clone()));

@@ -117,6 +117,23 @@ impl<'c> Connection<'c> {
         }
     }
 
+    /// The last number that this column of a table was given by the database itself, as far as that is remembered beyond
+    /// the rows.
+    pub fn last_number(self, table: &str, column: &str) -> Result<i64> {
+        match self {
+            Self::Sqlite(conn) => Ok(sqlite::last_number(conn, table)?),
+            Self::Server(link) => link.last_number(table, column),
+        }
+    }
+
+    /// Lets the database go on behind this number and behind the rows that are there.
+    pub fn number_from(self, table: &str, column: &str, last: i64) -> Result<()> {
+        match self {
+            Self::Sqlite(conn) => Ok(sqlite::number_from(conn, table, last)?),
+            Self::Server(link) => link.number_from(table, column, last),
+        }
+    }
+
     /// What time it is where the database is, in nanoseconds since 1970, when that is another clock than ours.
     pub fn time(self) -> Result<Option<i64>> {
         match self {

@@ -51,3 +51,25 @@ pub fn value<'r>(row: &'r rusqlite::Row<'_>, at: usize) -> Result<Value<'r>> {
         ValueRef::Real(_) => return Err(Error::Kind { found: "a fraction", wanted: "what was written" }),
     })
 }
+
+/// The last number given to a table with `AUTOINCREMENT`; of others only their rows know.
+pub fn last_number(conn: &rusqlite::Connection, table: &str) -> rusqlite::Result<i64> {
+    let ask = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
+    conn.query_row(ask, [table], |row| row.get(0))
+}
+
+/// Raises it; rows that were put in have done so before.
+pub fn number_from(conn: &rusqlite::Connection, table: &str, last: i64) -> rusqlite::Result<()> {
+    let counts = "SELECT count(*) FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%AUTOINCREMENT%'";
+    if last == 0 || conn.query_row(counts, [table], |row| row.get::<_, i64>(0))? == 0 {
+        return Ok(());
+    }
+    let raise = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
+    if conn.execute(raise, rusqlite::params![table, last])? == 0 {
+        conn.execute(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)",
+            rusqlite::params![table, last],
+        )?;
+    }
+    Ok(())
+}

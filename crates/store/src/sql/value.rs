@@ -161,15 +161,30 @@ impl ToSql for std::borrow::Cow<'_, [u8]> {
 /// A value that owns what it holds, for statements put together at run time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Owned {
+    Null,
     Int(i64),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 impl ToSql for Owned {
     fn to_sql(&self) -> Result<Value<'_>> {
         Ok(match self {
+            Self::Null => Value::Null,
             Self::Int(number) => Value::Int(*number),
             Self::Text(text) => Value::Text(text),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+        })
+    }
+}
+
+impl FromSql for Owned {
+    fn from_sql(value: Value<'_>) -> Result<Self> {
+        Ok(match value {
+            Value::Null => Self::Null,
+            Value::Int(number) => Self::Int(number),
+            Value::Text(text) => Self::Text(text.to_owned()),
+            Value::Bytes(bytes) => Self::Bytes(bytes.to_owned()),
         })
     }
 }

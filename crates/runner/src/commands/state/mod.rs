@@ -1,6 +1,7 @@
 //! `state`: one file per verb.
 
 pub mod clear;
+pub mod copy;
 pub mod delete;
 pub mod export;
 pub mod get;
@@ -34,6 +35,8 @@ pub struct Agent {
 pub enum Command {
     /// Delete all values, or those whose keys begin alike
     Clear(clear::Args),
+    /// Move the whole store to another place, or copy it there
+    Copy(copy::Args),
     /// Delete a value
     Delete(delete::Args),
     /// Write all values as JSON, for `state import`
@@ -65,6 +68,7 @@ pub enum Command {
 pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
     match command {
         Command::Clear(args) => clear::run(app, args),
+        Command::Copy(args) => copy::run(app, args),
         Command::Delete(args) => delete::run(app, args),
         Command::Export(args) => export::run(app, args),
         Command::Get(args) => get::run(app, args),
