@@ -817,6 +817,9 @@ facts.get_service = nil
 
 ---@class sloth.file
 file = {}
+---What is at a path of a host: `exists`, `kind`, `size`, `mode`, `owner`, `group`, `mtime`, `checksum`, `target`
+---@type fun(path: any, options: table<string, any>?): table<string, any>?, any
+file.stat = nil
 ---Makes sure that nothing is at a path
 ---@overload fun(options: sloth.file.absent.Options): sloth.Result, sloth.Result
 ---@param ... any

@@ -285,6 +285,12 @@ pub const DEFINITIONS: &[Definition] = &[
         "One service: `active`, `enabled`, `status`",
     ),
     def(
+        "file",
+        &["stat"],
+        "(path: any, options: { [string]: any }?) -> ({ [string]: any }?, any)",
+        "What is at a path of a host: `exists`, `kind`, `size`, `mode`, `owner`, `group`, `mtime`, `checksum`, `target`",
+    ),
+    def(
         "fs",
         &["append"],
         "(path: string, content: string) -> boolean",

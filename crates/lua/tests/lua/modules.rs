@@ -510,7 +510,6 @@ fn every_function_is_defined() {
         "buffer",
         "coroutine",
         "debug",
-        "file",
         "file_ops",
         "group",
         "io",
@@ -539,7 +538,15 @@ for name, module in getmetatable(_G).__index do
 end
 "#,
     );
-    let operations = ["custom.resource", "systemd.enable", "systemd.ensure", "systemd.start"];
+    let operations = [
+        "custom.resource",
+        "file.copy",
+        "file.lineinfile",
+        "file.template",
+        "systemd.enable",
+        "systemd.ensure",
+        "systemd.start",
+    ];
     let there: BTreeSet<String> = ran
         .said()
         .iter()

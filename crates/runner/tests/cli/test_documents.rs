@@ -50,6 +50,7 @@ carried_out! {
     core_concepts: "docs/en/core-concepts.md";
     getting_started: "docs/en/getting-started.md";
     hooks: "docs/guide/hooks.md";
+    managing_files: "docs/en/managing-files.md";
     migration: "docs/en/migration.md";
     state_management: "docs/en/stack-state-management.md";
     troubleshooting: "docs/en/stack-state-troubleshooting.md";

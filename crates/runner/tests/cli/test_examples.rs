@@ -13,9 +13,10 @@ fn examples() -> PathBuf {
 }
 
 /// Examples with what they need, by path below `examples/`.
-const ALL: [(&str, &[&str]); 7] = [
+const ALL: [(&str, &[&str]); 8] = [
     ("five-hundred-files.sloth", &[]),
     ("quickstart/site.sloth", &[]),
+    ("settings.sloth", &[]),
     ("stack-state/basic-locking.sloth", &[]),
     ("stack-state/dependency-management.sloth", &["db-stack"]),
     ("stack-state/drift-detection.sloth", &[]),
@@ -140,9 +141,10 @@ macro_rules! lives {
 lives! {
     five_hundred_files: 0;
     quickstart: 1;
-    basic_locking: 2;
-    dependency_management: 3;
-    drift_detection: 4;
-    snapshot_restore: 5;
-    web_server: 6;
+    settings: 2;
+    basic_locking: 3;
+    dependency_management: 4;
+    drift_detection: 5;
+    snapshot_restore: 6;
+    web_server: 7;
 }

@@ -894,27 +894,102 @@ fn a_database_on_a_read_only_medium_can_be_read() {
     assert!(matches!(writing, Ok(Err(StoreError::Io { .. })) | Err(StoreError::Io { .. })), "{writing:?}");
 }
 
-#[test]
-fn the_check_finds_what_was_changed_by_hand() {
-    type Case = (&'static str, &'static str);
-    let cases: [Case; 12] = [
+/// What is done to a database or to what is beside it.
+enum Damage {
+    Sql(&'static str),
+    Files(fn(&Path)),
+}
+
+fn journal_file(path: &Path, name: &str, content: &[u8]) {
+    let dir = beside(path, ".steps");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::write(dir.join(name), content).unwrap();
+}
+
+/// Each finding of the check, what makes it, and whether it is severe.
+const FINDINGS: &[(&str, bool, Damage)] = {
+    use Damage::{Files, Sql};
+    &[
         (
-            "UPDATE resource_rows SET body = replace(body, '0644', '0777') WHERE address = 'file:/a'",
             "row-damaged",
+            true,
+            Sql("UPDATE resource_rows SET body = replace(body, '0644', '0777') WHERE address = 'file:/a'"),
         ),
-        ("DELETE FROM resource_rows WHERE address = 'file:/a'", "chain-broken"),
-        ("UPDATE versions SET created_by = 'somebody else' WHERE version = 2", "chain-broken"),
-        ("DELETE FROM versions WHERE version = 1", "chain-broken"),
-        ("UPDATE stacks SET head = head - 1", "chain-broken"),
-        ("UPDATE operations SET verb = 'nothing' WHERE seq = 2", "operations-broken"),
-        ("DELETE FROM operations WHERE seq = 1", "operations-broken"),
-        ("DELETE FROM events WHERE seq = 2", "events-missing"),
-        ("UPDATE stacks SET resource_count = 7", "count-wrong"),
-        ("UPDATE blobs SET data = x'00'", "content-damaged"),
-        ("CREATE TABLE extra (x)", "schema"),
-        ("PRAGMA foreign_keys=OFF; DELETE FROM stacks", "reference"),
-    ];
-    for (sql, code) in cases {
+        ("chain-broken", true, Sql("DELETE FROM resource_rows WHERE address = 'file:/a'")),
+        ("chain-broken", true, Sql("UPDATE versions SET created_by = 'somebody else' WHERE version = 2")),
+        ("chain-broken", true, Sql("DELETE FROM versions WHERE version = 1")),
+        ("chain-broken", true, Sql("UPDATE stacks SET head = head - 1")),
+        ("chain-unreadable", true, Sql("UPDATE operations SET undo = '[' WHERE seq = 1")),
+        ("operations-broken", true, Sql("UPDATE operations SET verb = 'nothing' WHERE seq = 2")),
+        ("operations-broken", true, Sql("DELETE FROM operations WHERE seq = 1")),
+        ("events-missing", true, Sql("DELETE FROM events WHERE seq = 2")),
+        ("events-unreadable", true, Sql("DROP TABLE hook_deliveries")),
+        ("leases-unreadable", true, Sql("DROP TABLE leases")),
+        ("rows-unreadable", true, Sql("DROP TABLE output_rows")),
+        (
+            "deliveries-lost",
+            true,
+            Sql(
+                "INSERT INTO hook_deliveries (hook, stack, seq, attempts, due_at, dead) VALUES ('h', 1, 1, 0, 0, 0)",
+            ),
+        ),
+        ("version-hidden", true, Sql("UPDATE versions SET removed_at = 1 WHERE version = 1")),
+        ("count-wrong", true, Sql("UPDATE stacks SET resource_count = 7")),
+        ("content-damaged", true, Sql("UPDATE blobs SET data = x'00'")),
+        ("contents-missing", false, Sql("DELETE FROM blobs")),
+        ("schema", true, Sql("CREATE TABLE extra (x)")),
+        ("schema-newer", false, Sql("PRAGMA user_version = 9999")),
+        ("reference", true, Sql("PRAGMA foreign_keys=OFF; DELETE FROM stacks")),
+        ("journal-empty", false, Files(|path| journal_file(path, "x.slj", b""))),
+        (
+            "journal-torn",
+            false,
+            Files(|path| {
+                let file = beside(path, ".steps/open.slj");
+                let whole = std::fs::read(&file).unwrap();
+                std::fs::write(&file, [&whole[..], b"half"].concat()).unwrap();
+            }),
+        ),
+        ("journal-orphan", false, Sql("DELETE FROM stacks WHERE name = 'brief'")),
+        (
+            "journal-unreadable",
+            true,
+            Files(|path| {
+                std::fs::create_dir_all(beside(path, ".steps/x.slj")).unwrap();
+            }),
+        ),
+        ("journal-open", false, Files(|_| ())),
+        ("lease-ended", false, Sql("UPDATE leases SET expires_boot = 0, pid_start = 1")),
+        (
+            "log-long",
+            false,
+            Files(|path| {
+                let log = std::fs::OpenOptions::new().write(true).open(beside(path, "-wal")).unwrap();
+                log.set_len(100 << 20).unwrap();
+            }),
+        ),
+        ("mark-unreadable", false, Files(|path| std::fs::write(beside(path, ".mark"), "?").unwrap())),
+        (
+            "permissions",
+            false,
+            Files(|path| {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+            }),
+        ),
+        (
+            "older-than-seen",
+            true,
+            Sql("DELETE FROM operations WHERE seq = (SELECT max(seq) FROM operations)"),
+        ),
+        ("other-history", true, Sql("UPDATE operations SET hash = zeroblob(32)")),
+        ("other-database", true, Sql("UPDATE meta SET value = 'another' WHERE key = 'lineage'")),
+    ]
+};
+
+#[test]
+fn the_check_finds_each_thing_it_looks_for() {
+    for (code, is_severe, damage) in FINDINGS {
         let (_dir, path, f) = placed();
         let (s, lease) = made(&f, "web");
         for n in 0..3 {
@@ -925,12 +1000,65 @@ fn the_check_finds_what_was_changed_by_hand() {
             })
             .unwrap();
         }
-        f.store.blobs().put(&[Blob::new(*b"content")], Wait::Durable).unwrap();
+        let contents = ["a", "b0", "b1", "b2"].map(|name| Blob::new(name.as_bytes()));
+        f.store.blobs().put(&contents, Wait::Durable).unwrap();
+        let (brief, _) = made(&f, "brief");
+        let run = RunId::from_stored("open");
+        f.store.journal().begin(&brief.id, &run, &laws::step(1), &[], Wait::Durable).unwrap();
+        let before = codes(&*f.store);
         assert_eq!(severe(&*f.store), Vec::<String>::new());
-        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        let found = severe(&*f.store);
-        assert!(found.iter().any(|c| c == code), "{sql}: {found:?}");
+        match damage {
+            Damage::Sql(sql) => {
+                let sql = format!("PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON; {sql}");
+                Connection::open(&path)
+                    .unwrap()
+                    .execute_batch(&sql)
+                    .unwrap_or_else(|e| panic!("{code}: {e}"));
+            }
+            Damage::Files(work) => work(&path),
+        }
+        let found = match *code {
+            "schema-newer" => read_only(&path, &f.clock).unwrap().check(true).unwrap(),
+            _ => f.store.check(true).unwrap(),
+        };
+        let one = found.iter().find(|finding| finding.code == *code);
+        let one = one.unwrap_or_else(|| panic!("{code}: {found:?}"));
+        assert_eq!(one.severe, *is_severe, "{one:?}");
+        assert!(!one.what.is_empty() && !one.mend.is_empty(), "{one:?}");
+        assert!(
+            *code == "journal-open" || !before.contains(&one.code),
+            "{code} was there before: {before:?}"
+        );
     }
+}
+
+/// A new finding has to be made by a case above; what no test can make here is named.
+#[test]
+fn no_finding_of_the_check_is_without_a_case() {
+    const ELSEWHERE: [&str; 5] =
+        // Filesystems that are not here; damage inside pages and settings, in tests of their own.
+        ["filesystem-doubtful", "filesystem-network", "integrity", "setting", "unreadable"];
+    let source = include_str!("../../src/check.rs");
+    let mut missing = Vec::new();
+    for part in source.split("found.").skip(1).chain(source.split("let inside = [").nth(1)) {
+        let opening = part.split(';').next().unwrap_or_default();
+        let is_finding = ["severe(", "note(", "add("].iter().any(|word| part.starts_with(word));
+        let inside = part.trim_start().starts_with('(');
+        if !is_finding && !inside {
+            continue;
+        }
+        let words = opening.split('"').skip(1).step_by(2);
+        let mut codes =
+            words.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let here: Vec<&str> = if inside { codes.collect() } else { codes.next().into_iter().collect() };
+        missing.extend(
+            here.into_iter().filter(|code| {
+                !ELSEWHERE.contains(code) && !FINDINGS.iter().any(|(known, ..)| known == code)
+            }),
+        );
+    }
+    assert!(source.contains("\"contents-missing\"") && source.contains("let inside = ["));
+    assert!(missing.is_empty(), "without a case: {missing:?}");
 }
 
 #[test]
