@@ -144,3 +144,17 @@ fn tables_of_somebody_else_are_left_alone() {
     }
     assert_eq!(server.psql(&format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'")), "1");
 }
+
+#[test]
+fn a_backup_is_a_copy_into_a_file() {
+    let Some((env, _)) = place() else { return };
+    env.expect(0, &["state", "set", "k", "1"]);
+    let refused = env.expect(1, &["backup", "create", "copy.db"]);
+    let instead = format!("state copy --to {} --keep", "copy.db");
+    assert!(refused.says(&instead) && !env.path("copy.db").exists(), "{}", refused.text());
+    env.expect(0, &instead.split(' ').collect::<Vec<_>>());
+    // A server that was lost comes back from it.
+    let again = sloth_testkit::postgres::shared().unwrap().url();
+    at(&env, "copy.db", 0, &["state", "copy", "--to", &again, "--yes"]);
+    assert_eq!(at(&env, &again, 0, &["state", "get", "k"]).stdout, "1\n");
+}

@@ -186,8 +186,8 @@ impl Backups for ServerStore {
         Err(StoreError::Refused {
             location: self.shared.location.clone(),
             why: format!(
-                "a server is backed up with its own tools, such as `pg_dump --schema={} --file={}.sql`; nothing was written",
-                self.pool.schema(),
+                "a server is backed up with its own tools, or copied into a file with `sloth-runner state copy --to {} \
+                 --keep`; nothing was written",
                 to.display()
             ),
         })
