@@ -751,13 +751,13 @@ pub const DEFINITIONS: &[Definition] = &[
         "ssh",
         &["key_exists"],
         "(user: any, key: any?, options: { [string]: any }?) -> (boolean?, string?)",
-        "Does a key let in as a user of a host? The key is a line of a `.pub` file or a fingerprint; options and comment do not matter",
+        "Does a key let in as a user of a host? The key is a line of a `.pub` file or a fingerprint; options and comment do not matter. While planning, it tells what is so now",
     ),
     def(
         "ssh",
         &["list_authorized_keys"],
         "(user: any, options: { [string]: any }?) -> ({any}?, any)",
-        "The keys that let in as a user of a host: `type`, `key`, `fingerprint`, `comment`, `options`, and `at`, the number of the line",
+        "The keys that let in as a user of a host: `type`, `key`, `fingerprint`, `comment`, `options`, and `at`, the number of the line. While planning, those that are there now",
     ),
     def(
         "stack",
