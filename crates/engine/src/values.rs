@@ -453,7 +453,7 @@ pub(crate) fn lock(session: &Session, name: &str, holder: &str, life: f64) -> Re
 pub(crate) fn lock_now(ctx: &Context, name: &str, holder: &str, life: f64) -> Result<bool, CallError> {
     let life = seconds(Some(life))?.unwrap_or_default();
     let mut txn = ctx.store.begin(intent(ctx, "state lock", Wait::Fast)).map_err(|e| store_failed(&e))?;
-    let taken = txn.value_lock(name, holder, ctx.clock.now().plus(life)).map_err(|e| store_failed(&e))?;
+    let taken = txn.value_lock(name, holder, life).map_err(|e| store_failed(&e))?;
     txn.commit(Seal::Pending).map_err(|e| CallError::Store(e.to_string()))?;
     Ok(taken)
 }

@@ -269,7 +269,7 @@ pub fn holder(shared: &Shared, conn: Connection<'_>, stack: i64) -> Outcome<Opti
 }
 
 fn here(shared: &Shared, conn: Connection<'_>) -> Outcome<Here> {
-    let server = if shared.clock.is_alone() { None } else { conn.time()? };
+    let server = shared.server_time(conn)?;
     Ok(Here {
         boot: shared.clock.boot_id(),
         pid_space: process::pid_space(),

@@ -111,6 +111,16 @@ impl Shared {
         self.clock.now()
     }
 
+    /// What the clock says that all who share the database measure with, when that is not ours.
+    pub fn server_time(&self, conn: sql::Connection<'_>) -> Outcome<Option<i64>> {
+        Ok(if self.clock.is_alone() { None } else { conn.time()? })
+    }
+
+    /// Now, on the clock that all who share the database measure with.
+    pub fn time(&self, conn: sql::Connection<'_>) -> Outcome<Timestamp> {
+        Ok(self.server_time(conn)?.map_or_else(|| self.now(), Timestamp::from_nanos))
+    }
+
     /// May anything be written at all?
     pub fn writable(&self) -> Outcome<()> {
         if let Some(newer) = &self.newer {

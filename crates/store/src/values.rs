@@ -1,5 +1,7 @@
 //! Key-value state.
 
+use std::time::Duration;
+
 use sloth_core::clock::Timestamp;
 use sloth_core::store::{ReadValues, StoreError, WriteValues};
 use sloth_core::value::canonical;
@@ -87,7 +89,8 @@ impl Session<'_> {
     fn list_value_locks(&self) -> Outcome<Vec<(String, String, Timestamp)>> {
         let sql = "SELECT name, holder, until FROM value_locks WHERE until > ?1 ORDER BY name";
         let mut ask = self.conn()?.prepare_cached(sql)?;
-        let rows = ask.query_map([self.shared.now().as_nanos()], |row| {
+        let now = self.shared.time(self.conn()?)?;
+        let rows = ask.query_map([now.as_nanos()], |row| {
             Ok((row.get(0)?, row.get(1)?, Timestamp::from_nanos(row.get(2)?)))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -129,16 +132,17 @@ impl Session<'_> {
         Ok(found.unwrap_or(false))
     }
 
-    fn lock_value(&mut self, name: &str, holder: &str, until: Timestamp) -> Outcome<bool> {
+    fn lock_value(&mut self, name: &str, holder: &str, life: Duration) -> Outcome<bool> {
         let (conn, _, shared) = self.change()?;
+        let now = shared.time(conn)?;
         let sql = "INSERT INTO value_locks (name, holder, until) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
                    WHERE value_locks.holder = excluded.holder OR value_locks.until <= ?4";
         let rows = conn.prepare_cached(sql)?.execute(params![
             name,
             holder,
-            until.as_nanos(),
-            shared.now().as_nanos()
+            now.plus(life).as_nanos(),
+            now.as_nanos()
         ])?;
         Ok(rows == 1)
     }
@@ -148,7 +152,7 @@ impl Session<'_> {
         let sql = "DELETE FROM value_locks WHERE name = ?1 AND holder = ?2 RETURNING until > ?3";
         let found = conn
             .prepare_cached(sql)?
-            .query_row(params![name, holder, shared.now().as_nanos()], |row| row.get::<_, bool>(0))
+            .query_row(params![name, holder, shared.time(conn)?.as_nanos()], |row| row.get::<_, bool>(0))
             .optional()?;
         Ok(found.unwrap_or(false))
     }
@@ -175,8 +179,8 @@ impl WriteValues for Session<'_> {
         let done = self.remove_value(scope, key);
         self.shared.told(done)
     }
-    fn value_lock(&mut self, name: &str, holder: &str, until: Timestamp) -> Result<bool, StoreError> {
-        let done = self.lock_value(name, holder, until);
+    fn value_lock(&mut self, name: &str, holder: &str, life: Duration) -> Result<bool, StoreError> {
+        let done = self.lock_value(name, holder, life);
         self.shared.told(done)
     }
     fn value_unlock(&mut self, name: &str, holder: &str) -> Result<bool, StoreError> {

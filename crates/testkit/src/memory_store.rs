@@ -1009,11 +1009,11 @@ impl WriteValues for Session<'_> {
         let old = self.world.values.remove(&(scope.to_owned(), key.to_owned()));
         Ok(old.is_some_and(|e| e.expires_at.is_none_or(|end| end > now)))
     }
-    fn value_lock(&mut self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {
+    fn value_lock(&mut self, name: &str, holder: &str, life: Duration) -> Result<bool> {
         let now = self.now();
         let other = self.world.value_locks.get(name).is_some_and(|(by, end)| by != holder && *end > now);
         if !other {
-            self.world.value_locks.insert(name.to_owned(), (holder.to_owned(), until));
+            self.world.value_locks.insert(name.to_owned(), (holder.to_owned(), now.plus(life)));
         }
         Ok(!other)
     }

@@ -1832,11 +1832,11 @@ pub fn values_have_revisions_and_an_end(f: &Fixture) {
 /// A named lock has one holder until it is given back or ends.
 pub fn a_lock_of_a_value_has_one_holder_and_an_end(f: &Fixture) {
     let end = f.clock.now().plus(Duration::from_secs(10));
-    let later = f.clock.now().plus(Duration::from_secs(20));
+    let (ten, twenty) = (Duration::from_secs(10), Duration::from_secs(20));
     values(f, |txn| {
-        assert!(txn.value_lock("deploy", "me", end).unwrap());
-        assert!(txn.value_lock("deploy", "me", end).unwrap(), "renewing is taking again");
-        assert!(!txn.value_lock("deploy", "you", later).unwrap());
+        assert!(txn.value_lock("deploy", "me", ten).unwrap());
+        assert!(txn.value_lock("deploy", "me", ten).unwrap(), "renewing is taking again");
+        assert!(!txn.value_lock("deploy", "you", twenty).unwrap());
         assert!(!txn.value_unlock("deploy", "you").unwrap());
     });
     let held = f.store.view().unwrap().value_locks().unwrap();
@@ -1845,8 +1845,8 @@ pub fn a_lock_of_a_value_has_one_holder_and_an_end(f: &Fixture) {
     assert_eq!(f.store.view().unwrap().value_locks().unwrap(), []);
     values(f, |txn| {
         assert!(!txn.value_unlock("deploy", "me").unwrap(), "it has ended");
-        assert!(txn.value_lock("deploy", "you", later).unwrap());
-        assert!(!txn.value_lock("deploy", "me", later).unwrap());
+        assert!(txn.value_lock("deploy", "you", twenty).unwrap());
+        assert!(!txn.value_lock("deploy", "me", twenty).unwrap());
         assert!(txn.value_unlock("deploy", "you").unwrap());
         assert!(!txn.value_unlock("deploy", "you").unwrap());
     });

@@ -32,16 +32,13 @@ pub trait WriteValues {
     /// # Errors
     /// The store failed.
     fn value_remove(&mut self, scope: &str, key: &str) -> Result<bool, StoreError>;
-    /// Takes a named lock until `until` unless somebody else holds it; says whether it was taken or renewed.
+    /// Takes a named lock for `life` unless somebody else holds it; says whether it was taken or renewed. A store that many
+    /// hosts share measures that on its own clock.
     ///
     /// # Errors
     /// The store failed.
-    fn value_lock(
-        &mut self,
-        name: &str,
-        holder: &str,
-        until: crate::clock::Timestamp,
-    ) -> Result<bool, StoreError>;
+    fn value_lock(&mut self, name: &str, holder: &str, life: std::time::Duration)
+    -> Result<bool, StoreError>;
     /// Gives a named lock back; false when `holder` does not hold it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sloth_core::actor::Actor;
-use sloth_core::clock::FixedClock;
+use sloth_core::clock::{Clock, FixedClock, Timestamp};
 use sloth_core::store::{CommitError, Committed, Intent, OperationRecord, Seal, Store, StoreError, Wait};
 use sloth_core::value_entry::ValueEntry;
 use sloth_store::{Location, OpenOptions, ServerStore};
@@ -80,6 +80,52 @@ fn names_with_zero_bytes_survive() {
     }
     assert_eq!(keys(&*f.store).len(), 3);
     assert_eq!(f.store.check(true).unwrap(), []);
+}
+
+/// The clock of a host that is wrong by so many seconds.
+struct Wrong(i64);
+
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Timestamp::from_nanos(i64::try_from(now.as_nanos()).unwrap() + self.0 * 1_000_000_000)
+    }
+    fn boottime(&self) -> i64 {
+        self.now().as_nanos()
+    }
+    fn boot_id(&self) -> String {
+        format!("host {}", self.0)
+    }
+}
+
+#[test]
+fn locks_of_values_do_not_end_early_where_clocks_differ() {
+    let Some(server) = shared() else { return };
+    let url = server.url();
+    let host = |off: i64| open(&url, &OpenOptions { clock: Arc::new(Wrong(off)), ..options(&clock()) });
+    let intent = || Intent {
+        actor: Actor::named("t"),
+        verb: "state lock".to_owned(),
+        arguments: Vec::new(),
+        stack: None,
+        base: None,
+        wait: Wait::Fast,
+    };
+    let lock = |store: &dyn Store, name: &str, holder: &str| -> bool {
+        let mut txn = store.begin(intent()).unwrap();
+        let taken = txn.value_lock(name, holder, Duration::from_secs(60)).unwrap();
+        txn.commit(Seal::Pending).unwrap();
+        taken
+    };
+    let day = 24 * 60 * 60;
+    let (behind, right, ahead) = (host(-day), host(0), host(day));
+    assert!(lock(&behind, "a", "behind"));
+    assert!(!lock(&right, "a", "right"), "it was taken a moment ago, whatever time its holder thinks it is");
+    assert!(lock(&right, "b", "right"));
+    assert!(!lock(&ahead, "b", "ahead"));
+    for store in [&behind, &right, &ahead] {
+        assert_eq!(store.view().unwrap().value_locks().unwrap().len(), 2);
+    }
 }
 
 /// What happens to the next `COMMIT` on the way.
