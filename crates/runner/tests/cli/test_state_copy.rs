@@ -42,8 +42,18 @@ fn operations(env: &TestEnv, at: &str) -> Vec<serde_json::Value> {
     log.into_iter().filter(|operation| operation["verb"] != "state copy").collect()
 }
 
+/// The fence of a lease that is granted there now.
+fn fence(env: &TestEnv, at: &str) -> u64 {
+    env.expect(0, &["--db", at, "stack", "lock", "acquire", "site", "--reason", "a look"]);
+    let shown = env.expect(0, &["--db", at, "stack", "lock", "status", "site", "-o", "json"]).stdout;
+    env.expect(0, &["--db", at, "stack", "lock", "release", "site"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    shown["locks"][0]["fence"].as_u64().unwrap_or_else(|| panic!("{shown}"))
+}
+
 /// Copies from one place to the other and looks whether it is the same, and goes on.
 fn moved(env: &TestEnv, from: &str, to: &str) {
+    let fence_before = fence(env, from);
     let (before, log) = (picture(env, from), operations(env, from));
     env.expect(0, &["--db", from, "state", "copy", "--to", to, "--yes"]);
     assert_eq!(picture(env, to), before, "{from} -> {to}");
@@ -57,6 +67,7 @@ fn moved(env: &TestEnv, from: &str, to: &str) {
     assert!(env.expect(0, &["--db", from, "doctor"]).says("was moved to"));
     let refused = env.run(&["--db", from, "state", "copy", "--to", "elsewhere.db", "--yes"]);
     assert!(refused.code != 0 && refused.says("it was moved to"), "{}", refused.text());
+    assert!(fence(env, to) > fence_before + 1000, "whoever worked with the source can write here");
     // The target goes on: with new numbers, versions and fences.
     env.expect(0, &["--db", to, "state", "set", "n", "8"]);
     env.expect(0, &["--db", to, "undo", "--yes"]);
