@@ -13,10 +13,11 @@ fn examples() -> PathBuf {
 }
 
 /// Examples with what they need, by path below `examples/`.
-const ALL: [(&str, &[&str]); 8] = [
+const ALL: [(&str, &[&str]); 9] = [
     ("five-hundred-files.sloth", &[]),
     ("quickstart/site.sloth", &[]),
     ("settings.sloth", &[]),
+    ("ssh-access.sloth", &[]),
     ("stack-state/basic-locking.sloth", &[]),
     ("stack-state/dependency-management.sloth", &["db-stack"]),
     ("stack-state/drift-detection.sloth", &[]),
@@ -142,9 +143,10 @@ lives! {
     five_hundred_files: 0;
     quickstart: 1;
     settings: 2;
-    basic_locking: 3;
-    dependency_management: 4;
-    drift_detection: 5;
-    snapshot_restore: 6;
-    web_server: 7;
+    ssh_access: 3;
+    basic_locking: 4;
+    dependency_management: 5;
+    drift_detection: 6;
+    snapshot_restore: 7;
+    web_server: 8;
 }
