@@ -1644,6 +1644,12 @@ function pkg.uninstall(...) end
 
 ---@class sloth.ssh
 ssh = {}
+---Does a key let in as a user of a host? The key is a line of a `.pub` file or a fingerprint; options and comment do not matter. While planning, it tells what is so now
+---@type fun(user: any, key: any?, options: table<string, any>?): boolean?, string?
+ssh.key_exists = nil
+---The keys that let in as a user of a host: `type`, `key`, `fingerprint`, `comment`, `options`, and `at`, the number of the line. While planning, those that are there now
+---@type fun(user: any, options: table<string, any>?): any[]?, any
+ssh.list_authorized_keys = nil
 ---Makes sure that a key lets in as a user, or does not
 ---@overload fun(options: sloth.ssh.authorized_key.Options): sloth.Result, sloth.Result
 ---@param ... any

@@ -748,6 +748,18 @@ pub const DEFINITIONS: &[Definition] = &[
         "Waits until a port is open (`state = \"closed\"`: closed), or until `url` answers; fails when `timeout` is over. Does not wait while planning",
     ),
     def(
+        "ssh",
+        &["key_exists"],
+        "(user: any, key: any?, options: { [string]: any }?) -> (boolean?, string?)",
+        "Does a key let in as a user of a host? The key is a line of a `.pub` file or a fingerprint; options and comment do not matter. While planning, it tells what is so now",
+    ),
+    def(
+        "ssh",
+        &["list_authorized_keys"],
+        "(user: any, options: { [string]: any }?) -> ({any}?, any)",
+        "The keys that let in as a user of a host: `type`, `key`, `fingerprint`, `comment`, `options`, and `at`, the number of the line. While planning, those that are there now",
+    ),
+    def(
         "stack",
         &["delete_resource"],
         "(kind: string, name: string) -> boolean",

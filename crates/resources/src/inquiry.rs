@@ -7,6 +7,7 @@ use sloth_core::value::{Map, Value};
 
 use crate::facts::{host, systemd};
 use crate::os::{Look, OsError, Sort, Want};
+use crate::types::authorized_key;
 
 /// So much of one file is read.
 const MOST: u64 = 64 << 20;
@@ -22,6 +23,8 @@ pub fn answer(os: &dyn Look, topic: &str, of: Option<&str>) -> CommandOutput {
 fn ask(os: &dyn Look, topic: &str, of: Option<&str>) -> Result<Value, String> {
     let needed = || of.ok_or_else(|| format!("`{topic}` needs the name of something"));
     match topic {
+        "authorized_key" => authorized_key::exists(os, needed()?),
+        "authorized_keys" => authorized_key::list(os, needed()?),
         "content" => content(os, needed()?),
         "cpu" => Ok(host::cpu(&need(os, "/proc/cpuinfo")?)),
         "disks" => Ok(host::disks(&run(os, &["df", "-P", "-T", "-k"])?)),

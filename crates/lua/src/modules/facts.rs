@@ -203,7 +203,7 @@ fn given(lua: &Lua, shared: &Rc<Shared>, function: &str, args: &MultiValue) -> R
 }
 
 /// The host that was named; `local` and `localhost` are that of the task.
-fn host_of(given: &Taken) -> Result<Option<HostName>, Fault> {
+pub(super) fn host_of(given: &Taken) -> Result<Option<HostName>, Fault> {
     Ok(given.text("delegate_to")?.and_then(|host| named(&host)))
 }
 pub(super) fn named(host: &str) -> Option<HostName> {
@@ -213,8 +213,12 @@ pub(super) fn named(host: &str) -> Option<HostName> {
 fn answered(lua: &Lua, found: Result<Value, String>) -> Native {
     match found {
         Ok(value) => Answer::one(convert::to_lua(lua, &value)?),
-        Err(why) => Answer::many([LuaValue::Nil, LuaValue::String(lua.create_string(why)?)]),
+        Err(why) => unanswered(lua, &why),
     }
+}
+/// Nothing, and why.
+pub(super) fn unanswered(lua: &Lua, why: &str) -> Native {
+    Answer::many([LuaValue::Nil, LuaValue::String(lua.create_string(why)?)])
 }
 
 /// A question and what is done with the answer.

@@ -13,6 +13,7 @@ pub(crate) mod io;
 pub(crate) mod log;
 pub(crate) mod net;
 pub(crate) mod os;
+mod ssh;
 pub(crate) mod stack;
 pub(crate) mod state;
 pub(crate) mod systemd;
@@ -127,6 +128,7 @@ const MODULES: &[(&str, Fill)] = &[
     ("net", net::fill),
     ("network", net::fill),
     ("os", os::os),
+    ("ssh", ssh::fill),
     ("stack", stack::stack),
     ("state", state::fill),
     ("strings", data::strings),

@@ -357,6 +357,41 @@ end
 }
 
 #[test]
+fn keys_that_let_in_are_told() {
+    insta::assert_snapshot!(said(
+        r#"
+local keys, same = ssh.list_authorized_keys("deploy")
+print(#keys, keys == same, keys[1].at, keys[1].type, keys[1].key, keys[1].comment, keys[1].options)
+print(#ssh.list_authorized_keys{ user = "deploy", path = "/etc/keys" }, #ssh.list_authorized_keys{ file = "/etc/keys" })
+print(#ssh.list_authorized_keys("deploy", { delegate_to = "web1" }), #ssh.list_authorized_keys{ user = "deploy", host = "localhost" })
+print(ssh.list_authorized_keys("nobody"))
+print(ssh.key_exists("deploy", "ssh-ed25519 AAAA x#y"))
+print(ssh.key_exists{ username = "deploy", public_key = "ssh-ed25519 BBBB", delegate_to = "web1" })
+print(ssh.key_exists("nobody", "ssh-ed25519 AAAA"))
+for _, bad in {
+	function() return ssh.list_authorized_keys() end,
+	function() return ssh.list_authorized_keys{} end,
+	function() return ssh.list_authorized_keys(true) end,
+	function() return ssh.list_authorized_keys("deploy", "/etc/keys") end,
+	function() return ssh.list_authorized_keys("deploy", { user = "ann" }) end,
+	function() return ssh.list_authorized_keys{ usr = "deploy" } end,
+	function() return ssh.list_authorized_keys("de\n\27[31mploy") end,
+	function() return ssh.list_authorized_keys("deploy:/etc/shadow") end,
+	function() return ssh.list_authorized_keys{ user = "../root" } end,
+	function() return ssh.list_authorized_keys{ path = "keys" } end,
+	function() return ssh.list_authorized_keys{ path = "/a#b" } end,
+	function() return ssh.key_exists("deploy") end,
+	function() return ssh.key_exists("deploy", {}) end,
+	function() return ssh.key_exists("deploy#x", "ssh-ed25519 AAAA") end,
+	function() return ssh.key_exists("deploy", "what is this, and why is it so very long that it is cut off?") end,
+} do
+	print(tostring(select(2, pcall(bad))))
+end
+"#
+    ));
+}
+
+#[test]
 fn assertions_hold_or_say_what_is_so() {
     insta::assert_snapshot!(said(
         r#"
@@ -517,7 +552,6 @@ fn every_function_is_defined() {
         "network",
         "os",
         "pkg",
-        "ssh",
         "string",
         "table",
         "user",
@@ -543,6 +577,8 @@ end
         "file.copy",
         "file.lineinfile",
         "file.template",
+        "ssh.authorized_key",
+        "ssh.config",
         "systemd.enable",
         "systemd.ensure",
         "systemd.start",

@@ -223,6 +223,13 @@ fn network(errand: &Errand) -> CommandOutput {
                         .to_owned()
                 }
                 ("path", _) => r#"{"exists":false}"#.to_owned(),
+                ("authorized_key", "deploy#ssh-ed25519 AAAA x#y") => r#"{"path":"/h/keys","exists":true}"#.to_owned(),
+                ("authorized_key", of) if of.ends_with('?') => "{}".to_owned(),
+                ("authorized_key", of) if !of.starts_with("nobody") => r#"{"path":"/h/keys","exists":false}"#.to_owned(),
+                ("authorized_keys", "deploy" | "deploy:/etc/keys" | "/etc/keys") => {
+                    r#"{"path":"/h/keys","keys":[{"at":2,"type":"ssh-ed25519","key":"ssh-ed25519 AAAA","comment":"ann"}]}"#
+                        .to_owned()
+                }
                 ("content", "/etc/motd") => r#""hello\nworld 42\n""#.to_owned(),
                 ("content", _) => return failed("there is no such file"),
                 _ => return failed("nothing is known of it"),

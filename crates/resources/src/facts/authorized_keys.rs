@@ -94,6 +94,13 @@ pub fn is_options(text: &str) -> bool {
         && Entry::read(text.as_bytes()).is_none()
 }
 
+/// Is it a fingerprint as [`Key::fingerprint`] writes one?
+#[must_use]
+pub fn is_fingerprint(text: &str) -> bool {
+    let digest = text.strip_prefix("SHA256:").and_then(|digest| STANDARD_NO_PAD.decode(digest).ok());
+    digest.is_some_and(|digest| digest.len() == 32)
+}
+
 /// The first blank outside of quotes.
 fn options_end(line: &[u8]) -> usize {
     let (mut at, mut quoted) = (0, false);
@@ -184,6 +191,10 @@ mod tests {
         // `ssh-keygen -lf` of this key.
         let (key, _) = Key::read(KEY.as_bytes()).unwrap();
         assert_eq!(key.fingerprint(), "SHA256:McwudyGmIjI7XCwlxQojSvCXCFe3CWnwQiePXJvyMUI");
+        assert!(is_fingerprint(&key.fingerprint()));
+        for bad in ["", "SHA256:", "SHA256:McwudyGm", "MD5:aa:bb", &key.fingerprint()[1..], KEY] {
+            assert!(!is_fingerprint(bad), "{bad}");
+        }
         let padded =
             format!("{}=", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHQiYAFAtYNz0bUuMsN0N2pKc1yvMX0VhOtbz0KBq+s");
         assert!(Key::read(padded.as_bytes()).is_some());

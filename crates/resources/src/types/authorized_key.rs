@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sloth_core::decide::PRESENCE;
 use sloth_core::diff::Diff;
 use sloth_core::digest::Digest;
@@ -14,7 +15,8 @@ use sloth_core::value::Value;
 use super::edit::{self, Text};
 use super::home::{self, Edited, Whose};
 use super::{args, is_yes, yes};
-use crate::facts::authorized_keys::{Entry, Key, is_options};
+use crate::facts::accounts::is_name;
+use crate::facts::authorized_keys::{Entry, Key, is_fingerprint, is_options};
 use crate::os::Look;
 use crate::resource::{Item, Resource, Wish, Work};
 
@@ -370,6 +372,63 @@ fn listed(args: &Args) -> Result<Vec<String>, ArgError> {
 fn beginning(line: &str) -> String {
     let short: String = line.chars().take(40).collect();
     if short.len() < line.len() { format!("{short}…") } else { short }
+}
+
+/// The file of an id's beginning, such as `deploy` or `deploy:/etc/keys`, and what is in it; `None` when it is missing.
+fn read_of(os: &dyn Look, whose: &str) -> Result<(String, Option<Text>), String> {
+    let whose = Whose::of_id(whose);
+    if let Some(user) = whose.user.as_ref().filter(|user| !is_name(user)) {
+        return Err(format!("`{}` is not a name for a user", user.escape_debug()));
+    }
+    let spot = whose.find(os, USUAL).map_err(|e| e.to_string())?;
+    let text = spot.read(os).map_err(|e| e.to_string())?;
+    Ok((spot.path, text))
+}
+
+/// The keys of a file, in its order, and where it is. `whose` is how an id begins: `deploy`, `/etc/keys` or
+/// `deploy:/etc/keys`. A file that is missing has no keys.
+///
+/// # Errors
+/// There is no such user, or the file cannot be read.
+pub(crate) fn list(os: &dyn Look, whose: &str) -> Result<Value, String> {
+    let (path, text) = read_of(os, whose)?;
+    let part = |part: Option<&[u8]>| part.map(|part| String::from_utf8_lossy(part).into_owned());
+    let lines = text.as_ref().map(|text| text.lines.as_slice()).unwrap_or_default();
+    let keys = lines.iter().enumerate().filter_map(|(at, line)| {
+        let entry = Entry::read(line)?;
+        let mut shown = json!({
+            "at": at + 1,
+            "fingerprint": entry.key.fingerprint(),
+            "key": entry.key.text(),
+            "type": entry.key.sort,
+        });
+        for (name, text) in [("comment", part(entry.comment)), ("options", part(entry.options))] {
+            if let Some(text) = text {
+                shown[name] = Value::from(text);
+            }
+        }
+        Some(shown)
+    });
+    Ok(json!({ "path": path, "keys": keys.collect::<Vec<_>>() }))
+}
+
+/// Is a key in a file? `of` is `WHOSE#KEY`, where the key is a line of a `.pub` file or a fingerprint. `exists` is missing
+/// from the answer when that is no key.
+///
+/// # Errors
+/// There is no such user, or the file cannot be read.
+pub(crate) fn exists(os: &dyn Look, of: &str) -> Result<Value, String> {
+    let (whose, key) = of.split_once('#').unwrap_or((of, ""));
+    let key = key.trim();
+    let meant = match Entry::read(key.as_bytes()) {
+        _ if key.contains(['\n', '\r']) => None,
+        Some(entry) => Some(Meant::Key(entry.key)),
+        None => is_fingerprint(key).then(|| Meant::Fingerprint(key.to_owned())),
+    };
+    let Some(meant) = meant else { return Ok(json!({})) };
+    let (path, text) = read_of(os, whose)?;
+    let exists = text.is_some_and(|text| !meant.find(&text).is_empty());
+    Ok(json!({ "path": path, "exists": exists }))
 }
 
 impl Resource for AuthorizedKey {

@@ -149,6 +149,51 @@ fn what_cannot_be_had_is_said() {
 }
 
 #[test]
+fn keys_are_listed_the_way_sshd_reads_them() {
+    let ann = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHQiYAFAtYNz0bUuMsN0N2pKc1yvMX0VhOtbz0KBq+t3";
+    let fingerprint = "SHA256:McwudyGmIjI7XCwlxQojSvCXCFe3CWnwQiePXJvyMUI";
+    let bob = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHQiYAFAtYNz0bUuMsN0N2pKc1yvMX0VhOtbz0KBq+t4";
+    let os = Memory::memory();
+    put(
+        &os,
+        "/keys",
+        &format!("# {bob}\n\nrestrict,command=\"a # b\" {ann} ann's \u{1f511} #1\r\nssh-rsa broken\n"),
+    );
+    put(&os, "/none", "");
+    let machine = machine(Arc::new(os));
+    let listed = ask(&*machine, "authorized_keys /keys").unwrap();
+    let key = serde_json::json!({
+        "at": 3, "type": "ssh-ed25519", "key": ann, "fingerprint": fingerprint,
+        "options": "restrict,command=\"a # b\"", "comment": "ann's \u{1f511} #1",
+    });
+    assert_eq!(listed, serde_json::json!({ "path": "/keys", "keys": [key] }));
+    for none in ["/none", "/missing", "/missing/too"] {
+        assert_eq!(
+            ask(&*machine, &format!("authorized_keys {none}")).unwrap()["keys"],
+            serde_json::json!([])
+        );
+    }
+    let exists =
+        |key: &str| ask(&*machine, &format!("authorized_key /keys#{key}")).unwrap()["exists"].clone();
+    for there in [ann, fingerprint, &format!(" no-pty {ann} # other\n")] {
+        assert_eq!(exists(there), true, "{there}");
+    }
+    for missing in [bob, &fingerprint.replace("Mc", "Mb")] {
+        assert_eq!(exists(missing), false, "{missing}");
+    }
+    for no_key in ["", "ssh-ed25519 AAAA", "SHA256:x", "ann", &format!("{bob}\n{ann}"), "# a comment"] {
+        assert_eq!(exists(no_key), Value::Null, "{no_key}");
+    }
+    for bad in ["nobody-like-this", "a b", "\u{1b}[31m", "..", "-x"] {
+        let why = ask(&*machine, &format!("authorized_keys {bad}")).unwrap_err();
+        assert!(
+            !why.contains('\u{1b}') && (why.contains("no such user") || why.contains("is not a name")),
+            "{why}"
+        );
+    }
+}
+
+#[test]
 fn broken_texts_do_no_harm() {
     let samples =
         ["", "\0", "\n\n:::\n", "a b c d e f g h\n", "% % %\n%", "1 (", ")(", "x=\"", "ä=ö\\", "P:\n\nV:"];

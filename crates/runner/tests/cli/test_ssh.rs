@@ -126,3 +126,35 @@ ls -A /root/.ssh | wc -l
         ["not believed", "believed", "not believed", "believed", "0", "not believed", "believed", "0"];
     assert_eq!(lines, expected, "{said}");
 }
+
+#[test]
+fn keys_that_let_in_are_told_while_planning_and_running() {
+    let script = r#"
+useradd -m -d /home/ann -s /bin/sh ann
+ssh-keygen -q -t ed25519 -N '' -C one -f one; ssh-keygen -q -t ed25519 -N '' -C two -f two
+cat > keys.sloth <<END
+local one, two = "$(cat one.pub)", "$(cat two.pub)"
+task("keys", function()
+  print("before", #ssh.list_authorized_keys("ann"), ssh.key_exists("ann", one))
+  ssh.authorized_key{ user = "ann", key = one, options = "restrict" }
+  local fingerprint = "$(ssh-keygen -lf one.pub | cut -d' ' -f2)"
+  for at, key in ssh.list_authorized_keys{ user = "ann" } do
+    print("after", at, key.at, key.type, key.comment, key.options, key.fingerprint == fingerprint)
+  end
+  print((ssh.key_exists{ user = "ann", key = one }), (ssh.key_exists("ann", two)), ssh.key_exists("ann", fingerprint))
+  user.create("eve")
+  print(ssh.list_authorized_keys("eve") ~= nil, ssh.list_authorized_keys("nobody-here"))
+end)
+END
+"$SLOTH" plan keys.sloth --stack keys 2>&1 | grep -v '^ \|^$\|^Plan\|^task' | sed 's/^/plan: /'
+ls -A /home/ann/.ssh 2>/dev/null || echo 'planning made nothing'
+"$SLOTH" run keys.sloth --stack keys 2>&1 | grep '^keys | '
+# What leads out of a home is read with the rights of its owner.
+rm -r /home/ann/.ssh; mkdir -m 700 /root/secret; mkdir /home/ann/.ssh; cat two.pub > /root/secret/keys
+ln -s /root/secret/keys /home/ann/.ssh/authorized_keys
+echo 'task("t", function() print("astray", ssh.list_authorized_keys("ann")) end)' > astray.sloth
+"$SLOTH" run astray.sloth --stack astray 2>&1 | grep '^t |'
+"#;
+    let Some(said) = below_another_root(script) else { return };
+    insta::assert_snapshot!(said);
+}
