@@ -940,6 +940,7 @@ const FINDINGS: &[(&str, bool, Damage)] = {
         ("contents-missing", false, Sql("DELETE FROM blobs")),
         ("schema", true, Sql("CREATE TABLE extra (x)")),
         ("schema-newer", false, Sql("PRAGMA user_version = 9999")),
+        ("moved", false, Sql("INSERT INTO meta (key, value) VALUES ('moved_to', 'elsewhere.db')")),
         ("reference", true, Sql("PRAGMA foreign_keys=OFF; DELETE FROM stacks")),
         ("journal-empty", false, Files(|path| journal_file(path, "x.slj", b""))),
         (
