@@ -181,7 +181,7 @@ fn keys_are_listed_the_way_sshd_reads_them() {
     for missing in [bob, &fingerprint.replace("Mc", "Mb")] {
         assert_eq!(exists(missing), false, "{missing}");
     }
-    for no_key in ["", "ssh-ed25519 AAAA", "SHA256:x", "ann", &format!("{bob}\n{ann}"), "# a comment"] {
+    for no_key in ["", "ssh-ed25519 AAAA", "SHA256:x", "ann", &format!("{bob} bob\n{ann}"), "# a comment"] {
         assert_eq!(exists(no_key), Value::Null, "{no_key}");
     }
     for bad in ["nobody-like-this", "a b", "\u{1b}[31m", "..", "-x"] {
