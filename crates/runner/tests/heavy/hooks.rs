@@ -30,7 +30,8 @@ fn heavy_killed_deliverers_lose_nothing() {
     bench.expect(0, &["hook", "add", "h", "--event", "stack.updated", "--shell", &line]);
     for n in 0..kills {
         let mut child = bench.spawn(&["stack", "tags", "add", "web", &format!("t{n}")]);
-        std::thread::sleep(Duration::from_millis(5 + n * 7 % 60));
+        // From before the commit to long after it; a server needs more time than a file.
+        std::thread::sleep(Duration::from_millis((5 + n * 7 % 60) * super::PART.min(4)));
         let _ = child.kill();
         child.wait().unwrap();
     }
@@ -40,7 +41,7 @@ fn heavy_killed_deliverers_lose_nothing() {
         bench.expect(0, &["hook", "deliver"]);
     }
     let (events, told) = (ids(&bench, "stack.updated"), told(&bench, "told"));
-    assert!(events.len() as u64 > kills / 3, "{} of {kills} wrote their event", events.len());
+    assert!(events.len() as u64 > kills / 6, "{} of {kills} wrote their event", events.len());
     let missing: Vec<_> = events.iter().filter(|id| !told.contains_key(*id)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(told.keys().all(|id| events.contains(id)), "nothing that did not happen was told");
