@@ -113,7 +113,7 @@ pub fn refuse_moved(conn: Connection<'_>, location: &str) -> Outcome<()> {
 /// Where the store went.
 pub fn moved_to(conn: Connection<'_>) -> Outcome<Option<String>> {
     let ask = "SELECT value FROM meta WHERE key = 'moved_to'";
-    Ok(conn.query_row(ask, [], |row| row.get(0)).optional()?)
+    Ok(conn.prepare_cached(ask)?.query_row([], |row| row.get(0)).optional()?)
 }
 
 fn refused(location: &str, why: String) -> Failure {

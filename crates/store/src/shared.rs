@@ -217,12 +217,14 @@ impl Shared {
     /// The writer, in a transaction that has begun. Waits for other threads, processes and hosts.
     pub fn lend(&self, wait: Wait) -> Outcome<Lent<'_>> {
         self.writable()?;
-        let lent = match &self.engine {
-            Engine::Sqlite(disk) => Lent::Sqlite(disk.lend(wait, &self.location)?),
-            Engine::Server(pool) => Lent::Server(server::Lent::begin(pool, wait)?),
-        };
-        copy::refuse_moved(lent.conn()?, &self.location)?;
-        Ok(lent)
+        match &self.engine {
+            Engine::Sqlite(disk) => {
+                let lent = disk.lend(wait, &self.location)?;
+                copy::refuse_moved(lent.conn()?, &self.location)?;
+                Ok(Lent::Sqlite(lent))
+            }
+            Engine::Server(pool) => server::Lent::begin(pool, wait).map(Lent::Server),
+        }
     }
 
     /// One short transaction outside of [`sloth_core::store::Store::begin`].

@@ -297,11 +297,11 @@ impl Pool {
                 schema::KNOWN
             )));
         }
+        let conn = sql::Connection::Server(&link);
+        // Before the mark: a store that was moved is older than where it went, which has the same one.
+        crate::copy::refuse_moved(conn, &self.location)?;
         if !link.marked.get() {
             if let Some(marks) = self.marks() {
-                let conn = sql::Connection::Server(&link);
-                // One that was moved is older than where it went, which has the same mark.
-                crate::copy::refuse_moved(conn, &self.location)?;
                 mark::verify(marks, &self.location, conn)?;
             }
             link.marked.set(true);
