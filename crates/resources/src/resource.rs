@@ -74,6 +74,17 @@ pub struct Item<'a, S, T> {
     pub live: Option<&'a T>,
 }
 
+/// [`Resource::apply`] of a type that brings several wishes about at once.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub fn apply_alone<R: Resource>(
+    resource: &R,
+    item: Item<'_, R::Spec, R::State>,
+) -> Result<Option<R::State>, ApplyError> {
+    resource.apply_together(&[item]).pop().unwrap_or(Err(ApplyError::Cancelled))
+}
+
 /// A type of resource. Everything is read through [`Look`] and changed through [`Touch`], so that planning can run the
 /// same code on a rehearsal.
 pub trait Resource: Send + Sync + 'static {

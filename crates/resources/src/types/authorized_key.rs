@@ -13,12 +13,12 @@ use sloth_core::observed::ProbeError;
 use sloth_core::value::Value;
 
 use super::edit::{self, Text};
-use super::home::{self, Edited, Whose};
+use super::home::{self, Edited, Whose, edit_together};
 use super::{args, is_yes, yes};
 use crate::facts::accounts::is_name;
 use crate::facts::authorized_keys::{Entry, Key, is_fingerprint, is_options};
 use crate::os::Look;
-use crate::resource::{Item, Resource, Wish, Work};
+use crate::resource::{Item, Resource, Wish, Work, apply_alone};
 
 /// Where `sshd` looks, below the home directory.
 const USUAL: &str = ".ssh/authorized_keys";
@@ -535,32 +535,25 @@ impl Resource for AuthorizedKey {
         spec: &AuthorizedKeySpec,
         live: Option<&AuthorizedKeyState>,
     ) -> Result<Option<AuthorizedKeyState>, ApplyError> {
-        let mut answers = self.apply_together(&[Item { work, id, spec, live }]);
-        answers.pop().unwrap_or(Ok(None))
+        apply_alone(self, Item { work, id, spec, live })
     }
     fn apply_together(
         &self,
         items: &[Item<'_, AuthorizedKeySpec, AuthorizedKeyState>],
     ) -> Vec<Result<Option<AuthorizedKeyState>, ApplyError>> {
-        // All wishes of one call are about one file.
-        let Some(Item { work, spec: first, .. }) = items.first() else { return Vec::new() };
-        if items.iter().any(|item| item.spec.whose != first.whose) {
-            return items.iter().map(|i| self.apply(i.work, i.id, i.spec, i.live)).collect();
-        }
-        let wishes: Vec<_> = items.iter().map(|item| (item.spec, item.live)).collect();
-        let all = || -> Result<Vec<_>, ApplyError> {
-            let spot = first.whose.find(work.os, USUAL)?;
-            let path = spot.path.clone();
-            let answers = spot.edit(work.os, work.durable, |text| {
+        edit_together(
+            self,
+            items,
+            USUAL,
+            |spec| &spec.whose,
+            home::Spot::warn,
+            |path, text, wishes| {
                 let (mut now, there) = (text.cloned().unwrap_or_default(), text.is_some());
-                if !there {
-                    now = Text::parse(b"");
-                }
                 let mut answers = Vec::new();
                 let mut remove_empty = false;
-                for (spec, live) in &wishes {
+                for (spec, live) in wishes {
                     let before = now.clone();
-                    let answer = edited(&mut now, there, &path, spec, *live);
+                    let answer = edited(&mut now, there, path, spec, *live);
                     match &answer {
                         Err(_) => now = before,
                         Ok(None) => remove_empty |= live.is_some_and(|live| live.made),
@@ -575,14 +568,8 @@ impl Resource for AuthorizedKey {
                     }
                 }
                 Ok(Edited { text: now, remove_empty, answer: answers })
-            })?;
-            spot.warn(work);
-            Ok(answers)
-        };
-        match all() {
-            Ok(answers) => answers,
-            Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
-        }
+            },
+        )
     }
     fn delete(
         &self,
@@ -596,7 +583,7 @@ impl Resource for AuthorizedKey {
         let meant = Meant::of_id(part, Some(live));
         let path = spot.path.clone();
         let left = spot.edit(work.os, work.durable, |text| {
-            let mut now = text.cloned().unwrap_or_else(|| Text::parse(b""));
+            let mut now = text.cloned().unwrap_or_default();
             for at in meant.find(&now).iter().rev() {
                 now.lines.remove(*at);
             }

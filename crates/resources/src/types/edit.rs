@@ -13,7 +13,7 @@ use sloth_core::value::Value;
 
 use super::args::absolute;
 use super::file::CAPTURE_LIMIT;
-use crate::os::{Expect, Look, Put, Rights, Want};
+use crate::os::{Expect, Look, OsError, Put, Rights, Want};
 use crate::resource::Work;
 
 /// A part of the states of both.
@@ -231,17 +231,24 @@ impl Template {
 }
 
 /// The lines of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text {
     pub lines: Vec<Vec<u8>>,
     ends_in_newline: bool,
     carriage_returns: bool,
 }
 
+/// Of an empty file, in which a new line ends.
+impl Default for Text {
+    fn default() -> Self {
+        Self { lines: Vec::new(), ends_in_newline: true, carriage_returns: false }
+    }
+}
+
 impl Text {
     pub fn parse(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
-            return Self { lines: Vec::new(), ends_in_newline: true, carriage_returns: false };
+            return Self::default();
         }
         let ends_in_newline = bytes.ends_with(b"\n");
         let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -312,15 +319,25 @@ impl Text {
 pub(super) struct Loaded {
     pub text: Text,
     pub bytes: Vec<u8>,
-    expect: Expect,
+    pub expect: Expect,
 }
 
 /// Reads a file; `None` when it is missing.
 pub(super) fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, ProbeError> {
-    let Some(entry) = os.entry(path, Want::default())? else { return Ok(None) };
-    let Some(bytes) = os.read(path, CAPTURE_LIMIT, false)? else { return Ok(None) };
+    Ok(load_as(os, path, false, Text::parse)?)
+}
+
+/// The same, through a link or not, taken apart in this way.
+pub(super) fn load_as(
+    os: &dyn Look,
+    path: &str,
+    follow: bool,
+    parse: fn(&[u8]) -> Text,
+) -> Result<Option<Loaded>, OsError> {
+    let Some(entry) = os.entry(path, Want { follow, ..Want::default() })? else { return Ok(None) };
+    let Some(bytes) = os.read(path, CAPTURE_LIMIT, follow)? else { return Ok(None) };
     let expect = Expect::This(entry.meta.stamp);
-    Ok(Some(Loaded { text: Text::parse(&bytes), bytes: bytes.to_vec(), expect }))
+    Ok(Some(Loaded { text: parse(&bytes), bytes: bytes.to_vec(), expect }))
 }
 
 /// How to write the file back.
@@ -383,7 +400,7 @@ pub(super) fn change(
 ) -> Result<Text, ApplyError> {
     let after = match loaded {
         Some(loaded) => edited(&loaded.text)?,
-        None => edited(&Text::parse(b""))?,
+        None => edited(&Text::default())?,
     };
     store_bytes(work, path, loaded, &after.bytes(), how)?;
     Ok(after)

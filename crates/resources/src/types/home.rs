@@ -7,13 +7,12 @@ use sloth_core::observed::ProbeError;
 
 use super::accounts;
 use super::args;
-use super::edit::Text;
-use super::file::CAPTURE_LIMIT;
+use super::edit::{Loaded, Text, load_as};
 use crate::os::acting::acting;
 use crate::os::names::{Account, account, account_listed};
 use crate::os::overlay::imagined;
 use crate::os::{Expect, Look, OsError, Put, Rights, Sort, Touch, Want, split};
-use crate::resource::Work;
+use crate::resource::{Item, Resource, Work};
 
 pub(super) const USER: Param = Param::new(
     "user",
@@ -98,17 +97,9 @@ pub(super) struct Spot {
     inside: bool,
 }
 
-struct Loaded {
-    text: Text,
-    bytes: Vec<u8>,
-    expect: Expect,
-}
-
+/// Line endings are parts of the lines: to `ssh` they are.
 fn load(os: &dyn Look, path: &str) -> Result<Option<Loaded>, OsError> {
-    let Some(entry) = os.entry(path, Want { follow: true, ..Want::default() })? else { return Ok(None) };
-    let Some(bytes) = os.read(path, CAPTURE_LIMIT, true)? else { return Ok(None) };
-    let expect = Expect::This(entry.meta.stamp);
-    Ok(Some(Loaded { text: Text::exact(&bytes), bytes: bytes.to_vec(), expect }))
+    load_as(os, path, true, Text::exact)
 }
 
 /// What an edit makes of a file.
@@ -119,6 +110,42 @@ pub(super) struct Edited<R> {
     pub remove_empty: bool,
     /// What to answer.
     pub answer: R,
+}
+
+/// One answer for each wish.
+pub(super) type Answers<S> = Vec<Result<Option<S>, ApplyError>>;
+
+/// Brings the wishes of one call about, with one edit of the file they are all about. `whose` says which that is. `edit` gets
+/// its path, what is there, and the wishes, each with what was seen of it; `done` comes after it.
+pub(super) fn edit_together<R: Resource>(
+    resource: &R,
+    items: &[Item<'_, R::Spec, R::State>],
+    usual: &str,
+    whose: impl Fn(&R::Spec) -> &Whose,
+    done: impl FnOnce(&Spot, &Work<'_>),
+    mut edit: impl FnMut(
+        &str,
+        Option<&Text>,
+        &[(&R::Spec, Option<&R::State>)],
+    ) -> Result<Edited<Answers<R::State>>, ApplyError>
+    + Send,
+) -> Answers<R::State>
+where
+    R::Spec: Sync,
+    R::State: Send + Sync,
+{
+    let Some(Item { work, spec: first, .. }) = items.first() else { return Vec::new() };
+    if items.iter().any(|item| whose(item.spec) != whose(first)) {
+        return items.iter().map(|i| resource.apply(i.work, i.id, i.spec, i.live)).collect();
+    }
+    let wishes: Vec<_> = items.iter().map(|item| (item.spec, item.live)).collect();
+    let all = || -> Result<Answers<R::State>, ApplyError> {
+        let spot = whose(first).find(work.os, usual)?;
+        let answers = spot.edit(work.os, work.durable, |text| edit(&spot.path, text, &wishes))?;
+        done(&spot, work);
+        Ok(answers)
+    };
+    all().unwrap_or_else(|error| items.iter().map(|_| Err(error.clone())).collect())
 }
 
 impl Spot {

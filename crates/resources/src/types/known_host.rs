@@ -10,12 +10,12 @@ use sloth_core::observed::ProbeError;
 use sloth_core::value::Value;
 
 use super::edit::{self, Text};
-use super::home::{self, Edited, Whose};
+use super::home::{self, Edited, Whose, edit_together};
 use super::{args, is_yes, yes};
 use crate::facts::authorized_keys::Key;
 use crate::facts::known_hosts::{self, Entry};
 use crate::os::Look;
-use crate::resource::{Item, Resource, Wish, Work};
+use crate::resource::{Item, Resource, Wish, Work, apply_alone};
 
 /// Where `ssh` looks, below the home directory.
 const USUAL: &str = ".ssh/known_hosts";
@@ -396,28 +396,24 @@ impl Resource for KnownHost {
         spec: &KnownHostSpec,
         live: Option<&KnownHostState>,
     ) -> Result<Option<KnownHostState>, ApplyError> {
-        let mut answers = self.apply_together(&[Item { work, id, spec, live }]);
-        answers.pop().unwrap_or(Ok(None))
+        apply_alone(self, Item { work, id, spec, live })
     }
     fn apply_together(
         &self,
         items: &[Item<'_, KnownHostSpec, KnownHostState>],
     ) -> Vec<Result<Option<KnownHostState>, ApplyError>> {
-        // All wishes of one call are about one file.
-        let Some(Item { work, spec: first, .. }) = items.first() else { return Vec::new() };
-        if items.iter().any(|item| item.spec.whose != first.whose) {
-            return items.iter().map(|i| self.apply(i.work, i.id, i.spec, i.live)).collect();
-        }
-        let wishes: Vec<_> = items.iter().map(|item| (item.spec, item.live)).collect();
-        let all = || -> Result<Vec<_>, ApplyError> {
-            let spot = first.whose.find(work.os, USUAL)?;
-            let path = spot.path.clone();
-            spot.edit(work.os, work.durable, |text| {
-                let mut now = text.cloned().unwrap_or_else(|| Text::exact(b""));
+        edit_together(
+            self,
+            items,
+            USUAL,
+            |spec| &spec.whose,
+            |_, _| (),
+            |path, text, wishes| {
+                let mut now = text.cloned().unwrap_or_default();
                 let mut answers = Vec::new();
                 let mut remove_empty = false;
-                for (spec, live) in &wishes {
-                    let there = spec.state(&path, Some(&now))?;
+                for (spec, live) in wishes {
+                    let there = spec.state(path, Some(&now))?;
                     if there.as_ref().map(|t| &t.lines) != live.map(|live| &live.lines) {
                         answers.push(Err(ApplyError::Moved(format!("`{path}`"))));
                         continue;
@@ -429,16 +425,12 @@ impl Resource for KnownHost {
                 let made = |live: Option<&KnownHostState>| live.map_or(text.is_none(), |live| live.made);
                 let answers = wishes.iter().zip(answers).map(|((spec, live), answer)| {
                     answer?;
-                    let state = spec.state(&path, Some(&now))?;
+                    let state = spec.state(path, Some(&now))?;
                     Ok(state.map(|state| KnownHostState { made: made(*live), ..state }))
                 });
                 Ok(Edited { answer: answers.collect::<Vec<_>>(), text: now, remove_empty })
-            })
-        };
-        match all() {
-            Ok(answers) => answers,
-            Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
-        }
+            },
+        )
     }
     fn delete(
         &self,
@@ -450,7 +442,7 @@ impl Resource for KnownHost {
         let spec = KnownHostSpec::of_id(id);
         let spot = spec.whose.find(work.os, USUAL)?;
         spot.edit(work.os, work.durable, |text| {
-            let mut now = text.cloned().unwrap_or_else(|| Text::exact(b""));
+            let mut now = text.cloned().unwrap_or_default();
             spec.edit(&mut now);
             Ok(Edited { text: now, remove_empty: live.made, answer: None })
         })

@@ -20,7 +20,7 @@ use sloth_core::value::Value;
 use super::args;
 use super::exec::said;
 use crate::os::Look;
-use crate::resource::{Item, Resource, Wish, Work};
+use crate::resource::{Item, Resource, Wish, Work, apply_alone};
 
 /// The type `package`.
 pub struct Package;
@@ -538,8 +538,7 @@ impl Resource for Package {
         spec: &PackageSpec,
         live: Option<&PackageState>,
     ) -> Result<Option<PackageState>, ApplyError> {
-        let answer = self.apply_together(&[Item { work, id, spec, live }]).pop();
-        answer.unwrap_or(Err(ApplyError::Cancelled))
+        apply_alone(self, Item { work, id, spec, live })
     }
     fn apply_together(
         &self,
