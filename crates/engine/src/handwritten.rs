@@ -7,7 +7,6 @@ use sloth_core::address::{Address, HostName};
 use sloth_core::body::{CallError, Scope as _, WorkflowStep};
 use sloth_core::run::{RunStatus, TaskCounts};
 use sloth_core::stack::check_name;
-use sloth_core::store::StackMatch;
 use sloth_core::value::{Map, Value};
 use sloth_core::version::VersionKind;
 
@@ -50,10 +49,7 @@ pub(crate) fn begin(unit: &UnitScope, name: &str, metadata: Map) -> Result<Strin
         return Ok(session.stack_id.to_string());
     }
     check_name(name).map_err(|why| CallError::Refused(format!("{why}; nothing was changed")))?;
-    let there = match session.view()?.stack_find(name).map_err(|e| store_failed(&e))? {
-        StackMatch::One(found) if found.name == name => Some(*found),
-        _ => None,
-    };
+    let there = stacks::named(&*session.view()?, name).map_err(|e| store_failed(&e))?;
     let listed = unit.effect(&format!("an execution of workflow `{name}`, written by hand"))?;
     if listed == sloth_core::body::Permission::Listed {
         return Ok(there.map_or_else(|| name.to_owned(), |stack| stack.id.to_string()));

@@ -91,7 +91,7 @@ pub(crate) fn recover(
     let mut settled = Vec::new();
     let mut with_commands = BTreeSet::new();
     let fates = Fates::of(&*ctx.store, stack, &steps)?;
-    let telling: BTreeSet<(RunId, u64)> = telling(&steps, &fates).values().map(|s| place(s)).collect();
+    let telling = telling(&steps, &fates);
     for step in steps {
         replay.runs.insert(step.run.clone());
         if fates.is_over(&step) {
@@ -196,9 +196,9 @@ fn place(step: &OpenStep) -> (RunId, u64) {
     (step.run.clone(), step.intention.seq)
 }
 
-/// The step that tells what became of each command, by the command's place in the program. A run that continues another one
-/// notes once more which commands had ended; when it dies while noting, the older note still tells.
-fn telling<'s>(steps: &'s [OpenStep], fates: &Fates) -> HashMap<&'s str, &'s OpenStep> {
+/// The steps that tell what became of commands, one for each command. A run that continues another one notes once more which
+/// commands had ended; when it dies while noting, the older note still tells.
+fn telling(steps: &[OpenStep], fates: &Fates) -> BTreeSet<(RunId, u64)> {
     let mut found: HashMap<&str, &OpenStep> = HashMap::new();
     for step in steps.iter().filter(|step| !fates.is_over(step)) {
         let Subject::Command { key, .. } = &step.intention.subject else { continue };
@@ -207,7 +207,7 @@ fn telling<'s>(steps: &'s [OpenStep], fates: &Fates) -> HashMap<&'s str, &'s Ope
             *known = step;
         }
     }
-    found
+    found.into_values().map(place).collect()
 }
 
 /// Finds out what became of a resource step by looking.
@@ -364,7 +364,7 @@ pub fn open_steps(ctx: &Context, stack: &Stack) -> Result<Vec<OpenStepInfo>, Eng
 pub(crate) fn open_steps_in(store: &dyn Store, stack: &Stack) -> Result<Vec<OpenStepInfo>, EngineError> {
     let steps = store.journal().open_steps(&stack.id)?;
     let fates = Fates::of(store, stack, &steps)?;
-    let telling: BTreeSet<(RunId, u64)> = telling(&steps, &fates).values().map(|s| place(s)).collect();
+    let telling = telling(&steps, &fates);
     Ok(steps
         .into_iter()
         .filter(|step| match step.intention.subject {

@@ -10,7 +10,7 @@ use sloth_core::id::LockId;
 use sloth_core::lease::{Lease, LeaseInfo, LeaseKind, LeaseRequest};
 use sloth_core::output::Output;
 use sloth_core::stack::{Stack, check_version_tag};
-use sloth_core::store::{Intent, OperationRecord, Seal, StackMatch, View, Wait};
+use sloth_core::store::{Intent, OperationRecord, Seal, StackMatch, StoreError, View, Wait};
 use sloth_core::suggest::nearest;
 use sloth_core::value::Value;
 use sloth_core::version::{Version, VersionInfo, VersionKind, VersionNote};
@@ -33,6 +33,17 @@ pub fn find(view: &dyn View, text: &str) -> Result<Stack, EngineError> {
             Err(EngineError::NoSuchStack { name: text.to_owned(), nearest: near })
         }
     }
+}
+
+/// The stack of exactly this name, if there is one.
+///
+/// # Errors
+/// The store failed.
+pub fn named(view: &dyn View, name: &str) -> Result<Option<Stack>, StoreError> {
+    Ok(match view.stack_find(name)? {
+        StackMatch::One(found) if found.name == name => Some(*found),
+        _ => None,
+    })
 }
 
 /// A stack to make.

@@ -10,7 +10,7 @@ use sloth_core::output::Output;
 use sloth_core::past::{Past, PastVersion};
 use sloth_core::recorded::{Origin, Recorded};
 use sloth_core::stack::{Stack, VERSION_TAGS, check_name};
-use sloth_core::store::{OperationRecord, Seal, StackMatch, StoreError, Txn, VersionAt, View, Wait};
+use sloth_core::store::{OperationRecord, Seal, StoreError, Txn, VersionAt, View, Wait};
 use sloth_core::upstream::Upstream;
 use sloth_core::value::{Map, Value, to_value};
 use sloth_core::value_entry::ValueEntry;
@@ -50,11 +50,49 @@ pub struct Carried {
     pub missing: Vec<Digest>,
 }
 
+/// What a stack says of itself, besides what belongs to its versions.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Face {
+    description: String,
+    version_label: String,
+    workflow_file: Option<String>,
+    configuration: Map,
+    metadata: Map,
+}
+
+impl Face {
+    fn of(stack: &Stack) -> Self {
+        Self {
+            description: stack.description.clone(),
+            version_label: stack.version_label.clone(),
+            workflow_file: stack.workflow_file.clone(),
+            configuration: stack.configuration.clone(),
+            metadata: stack.metadata.clone(),
+        }
+    }
+    fn on(self, stack: Stack) -> Stack {
+        Stack {
+            description: self.description,
+            version_label: self.version_label,
+            workflow_file: self.workflow_file,
+            configuration: self.configuration,
+            metadata: self.metadata,
+            ..stack
+        }
+    }
+}
+
 impl Carried {
-    /// Free pairs without those that stand for versions, which stay behind.
-    fn pairs(&self) -> Map {
+    /// Without the pairs that stand for versions, which stay behind.
+    fn face(&self) -> Face {
         let kept = self.metadata.iter().filter(|(key, _)| *key != VERSION_TAGS);
-        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+        Face {
+            description: self.description.clone(),
+            version_label: self.version_label.clone(),
+            workflow_file: self.workflow_file.clone(),
+            configuration: self.configuration.clone(),
+            metadata: kept.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
     }
 }
 
@@ -122,10 +160,7 @@ pub fn needs_here(
     for upstream in upstreams {
         let found = match view.stack_get(&upstream.id)? {
             Some(found) => Some(found),
-            None => match view.stack_find(&upstream.name)? {
-                StackMatch::One(found) if found.name == upstream.name => Some(*found),
-                _ => None,
-            },
+            None => stacks::named(view, &upstream.name)?,
         };
         match found {
             Some(found) => {
@@ -145,14 +180,7 @@ pub fn needs_here(
 pub fn import(ctx: &Context, carried: &Carried, name: &str) -> Result<Stack, EngineError> {
     let now = ctx.clock.now();
     let description = format!("imported from `{}` at {}", carried.name, carried.version);
-    let stack = Stack {
-        description: carried.description.clone(),
-        version_label: carried.version_label.clone(),
-        workflow_file: carried.workflow_file.clone(),
-        configuration: carried.configuration.clone(),
-        metadata: carried.pairs(),
-        ..Stack::fresh(name, now)
-    };
+    let stack = carried.face().on(Stack::fresh(name, now));
     let id = stack.id.clone();
     let note = edit(description.clone());
     let (upstreams, _) = needs_here(&*ctx.store.view()?, &carried.upstreams)?;
@@ -182,29 +210,13 @@ pub fn replace(ctx: &Context, carried: &Carried, stack: &Stack) -> Result<Versio
         let text = format!("stack `{}` was changed in the meantime; nothing was changed by this", stack.name);
         return Err(StoreError::Conflict(text).into());
     }
-    let found = Replaced {
-        stack: stack.id.clone(),
-        head: stack.head,
-        description: stack.description.clone(),
-        version_label: stack.version_label.clone(),
-        workflow_file: stack.workflow_file.clone(),
-        configuration: stack.configuration.clone(),
-        metadata: stack.metadata.clone(),
-    };
+    let found = Replaced { stack: stack.id.clone(), head: stack.head, face: Face::of(stack) };
     put_whole(&mut *txn, stack, &carried.resources, &carried.outputs, &upstreams)?;
-    let mut metadata = carried.pairs();
+    let mut face = carried.face();
     if let Some(tags) = stack.metadata.get(VERSION_TAGS) {
-        metadata.insert(VERSION_TAGS.to_owned(), tags.clone());
+        face.metadata.insert(VERSION_TAGS.to_owned(), tags.clone());
     }
-    txn.stack_update(&Stack {
-        description: carried.description.clone(),
-        version_label: carried.version_label.clone(),
-        workflow_file: carried.workflow_file.clone(),
-        configuration: carried.configuration.clone(),
-        metadata,
-        updated_at: ctx.clock.now(),
-        ..stack.clone()
-    })?;
+    txn.stack_update(&face.on(Stack { updated_at: ctx.clock.now(), ..stack.clone() }))?;
     let description = format!("replaced by `{}` at {}", carried.name, carried.version);
     txn.event_append(Some(&stack.id), &stacks::event(ctx, EventType::StackUpdated, &description))?;
     let record = OperationRecord { undo: serde_json::json!({ REPLACED: to_value(&found) }), undoes: None };
@@ -217,11 +229,8 @@ pub fn replace(ctx: &Context, carried: &Carried, stack: &Stack) -> Result<Versio
 struct Replaced {
     stack: StackId,
     head: Version,
-    description: String,
-    version_label: String,
-    workflow_file: Option<String>,
-    configuration: Map,
-    metadata: Map,
+    #[serde(flatten)]
+    face: Face,
 }
 
 /// Key of [`Replaced`] in what an operation keeps for its undoing.
@@ -248,15 +257,7 @@ pub(crate) fn put_back(ctx: &Context, operation: &Operation) -> Result<String, E
     let resources = txn.resource_list(&stack.id, at)?;
     let (outputs, upstreams) = (txn.output_list(&stack.id, at)?, txn.upstream_list(&stack.id, at)?);
     put_whole(&mut *txn, &stack, &resources, &outputs, &upstreams)?;
-    txn.stack_update(&Stack {
-        description: was.description,
-        version_label: was.version_label,
-        workflow_file: was.workflow_file,
-        configuration: was.configuration,
-        metadata: was.metadata,
-        updated_at: ctx.clock.now(),
-        ..stack.clone()
-    })?;
+    txn.stack_update(&was.face.on(Stack { updated_at: ctx.clock.now(), ..stack.clone() }))?;
     let record = OperationRecord { undo: Value::Null, undoes: Some(operation.seq) };
     txn.commit(Seal::Version(edit(format!("as at {}", was.head)), record))?;
     Ok(format!("stack `{}` is as it was at {}", stack.name, was.head))
@@ -316,9 +317,9 @@ fn put_whole(
 /// It is taken or cannot be one, or the store failed.
 pub fn check_free(view: &dyn View, name: &str) -> Result<(), EngineError> {
     check_name(name)?;
-    match view.stack_find(name)? {
-        StackMatch::One(found) if found.name == name => Err(EngineError::StackExists(name.to_owned())),
-        _ => Ok(()),
+    match stacks::named(view, name)? {
+        Some(_) => Err(EngineError::StackExists(name.to_owned())),
+        None => Ok(()),
     }
 }
 

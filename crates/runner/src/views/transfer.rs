@@ -27,12 +27,21 @@ pub enum Becomes {
     Same { stack: Stack },
 }
 
+/// What becomes of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Made,
+    Replaced,
+    Unchanged,
+}
+
 /// What an import made, or would make.
 #[derive(Debug, Serialize)]
 pub struct ImportedView {
     stack: String,
     stack_id: Option<String>,
-    outcome: &'static str,
+    outcome: Outcome,
     version: Option<u64>,
     dry_run: bool,
     from: String,
@@ -50,9 +59,9 @@ impl ImportedView {
         let secret = carried.resources.iter().filter(|r| r.options.sensitive).count()
             + carried.outputs.iter().filter(|o| o.sensitive).count();
         let (id, version, outcome) = match becomes {
-            Becomes::New { made } => (made.as_ref().map(|stack| stack.id.to_string()), None, "made"),
-            Becomes::Newer { stack, version } => (Some(stack.id.to_string()), *version, "replaced"),
-            Becomes::Same { stack } => (Some(stack.id.to_string()), Some(stack.head), "unchanged"),
+            Becomes::New { made } => (made.as_ref().map(|stack| stack.id.to_string()), None, Outcome::Made),
+            Becomes::Newer { stack, version } => (Some(stack.id.to_string()), *version, Outcome::Replaced),
+            Becomes::Same { stack } => (Some(stack.id.to_string()), Some(stack.head), Outcome::Unchanged),
         };
         Self {
             stack: name.to_owned(),
@@ -83,19 +92,21 @@ impl Human for ImportedView {
         let version = self.version.map_or_else(|| "a new version".to_owned(), |n| Version(n).to_string());
         let stack = &self.stack;
         page.line(&match (self.outcome, self.dry_run) {
-            ("unchanged", _) => {
+            (Outcome::Unchanged, _) => {
                 format!("stack `{stack}` holds {what} already, at {version}; nothing was changed")
             }
-            ("replaced", true) => {
+            (Outcome::Replaced, true) => {
                 format!("{what} would become {version} of stack `{stack}`; nothing was changed")
             }
-            ("replaced", false) => {
+            (Outcome::Replaced, false) => {
                 format!("{what} became {version} of stack `{stack}`; `sloth-runner undo` takes it back")
             }
-            (_, true) => format!("stack `{stack}` would be made of {what}; nothing was changed"),
-            (_, false) => format!("stack `{stack}` made of {what}; `sloth-runner undo` takes it back"),
+            (Outcome::Made, true) => format!("stack `{stack}` would be made of {what}; nothing was changed"),
+            (Outcome::Made, false) => {
+                format!("stack `{stack}` made of {what}; `sloth-runner undo` takes it back")
+            }
         });
-        if self.sensitive > 0 && self.outcome != "unchanged" {
+        if self.sensitive > 0 && self.outcome != Outcome::Unchanged {
             let verb = if self.sensitive == 1 { "is" } else { "are" };
             page.line(&format!("{} of them {verb} sensitive", self.sensitive));
         }

@@ -43,9 +43,14 @@ pub fn dispatch(app: &App, command: &Command) -> Result<Exit, CommandError> {
 
 /// A new file in the directory `backups` beside the database: `stacks-20261120T143000Z.db`.
 fn default_file(database: &Path, now: Timestamp, suffix: &str) -> PathBuf {
-    let parent = database.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let stem = database.file_stem().unwrap_or_default().to_string_lossy();
-    dated(&parent.join("backups"), &stem, now, suffix, "db")
+    dated(&beside(database), &stem, now, suffix, "db")
+}
+
+/// The directory `backups` beside a database.
+pub fn beside(database: &Path) -> PathBuf {
+    let parent = database.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    parent.join("backups")
 }
 
 /// A file that is not there yet: `stem-20261120T143000Z.extension`.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use sloth_core::stack::Stack;
-use sloth_core::store::{StackMatch, VersionAt};
+use sloth_core::store::VersionAt;
 use sloth_engine::transfer::{self, Carried};
-use sloth_engine::{Context, EngineError};
+use sloth_engine::{Context, EngineError, stacks};
 
 use crate::app::App;
 use crate::error::CommandError;
@@ -138,14 +138,10 @@ pub fn take(
     notes.extend(elsewhere.iter().map(|needed| {
         format!("stack `{needed}`, which it needs, is not here; the next run notes anew what it reads")
     }));
-    let known = match view.stack_find(name)? {
-        StackMatch::One(found) if found.name == name => Some(*found),
-        _ => None,
-    };
-    drop(view);
+    let known = stacks::named(&*view, name)?;
     let becomes = match known {
         None if options.dry_run => {
-            transfer::check_free(&*app.view()?, name)?;
+            transfer::check_free(&*view, name)?;
             Becomes::New { made: None }
         }
         None => Becomes::New { made: Some(transfer::import(&ctx, carried, name)?) },

@@ -1,12 +1,12 @@
 //! `state workflow backup`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sloth_core::clock::Clock as _;
 
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::commands::backup::{dated, make_room};
+use crate::commands::backup::{beside, dated, make_room};
 use crate::commands::state::workflow::document;
 use crate::config;
 use crate::error::CommandError;
@@ -39,7 +39,7 @@ pub fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let text = document::write(app, &stack)?;
     let directory = match (&args.directory, app.location()?.path(), config::data_dir()) {
         (Some(directory), ..) => directory.clone(),
-        (None, Some(database), _) => database.parent().unwrap_or(Path::new("")).join("backups"),
+        (None, Some(database), _) => beside(database),
         (None, None, Some(data)) => data.join("backups"),
         (None, None, None) => return Err(CommandError::usage("say where with `--directory DIR`")),
     };
