@@ -48,6 +48,7 @@ impl Bench {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.dir.path())
+            .env("SLOTH_RUNNER_DATA_DIR", self.path("data"))
             .env("TZ", "UTC")
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
