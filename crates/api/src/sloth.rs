@@ -13,9 +13,10 @@ use sloth_core::stack::Stack;
 use sloth_core::store::Store;
 use sloth_core::value::{Map, Value};
 use sloth_core::workflow::Durability;
-use sloth_engine::goal::{CarryOut, Undo};
+use sloth_engine::goal::CarryOut;
 use sloth_engine::run::RunRequest;
 use sloth_engine::stacks::{self, NewStack};
+use sloth_engine::undo::{Undo, undo};
 use sloth_engine::{Context, EngineError, RunReport, values};
 use sloth_resources::{LocalMachine, MachineOptions};
 use sloth_store::{Location, OpenOptions};
@@ -181,7 +182,7 @@ impl Sloth {
     /// # Errors
     /// There is none, it cannot be taken back, or taking it back failed.
     pub fn undo(&self) -> Result<String, Error> {
-        match sloth_engine::goal::undo(&self.context, None)? {
+        match undo(&self.context, None)? {
             Undo::Done(what) => Ok(what),
             Undo::Plan(plan) => {
                 let name = plan.stack().name.clone();

@@ -25,6 +25,7 @@ pub mod scope;
 pub mod stacks;
 pub mod tags;
 pub mod transfer;
+pub mod undo;
 pub mod upstreams;
 pub mod validate;
 pub mod values;

@@ -11,9 +11,10 @@ use sloth_core::version::Version;
 use sloth_engine::EngineError;
 use sloth_engine::by_hand::{Edit, edit, report};
 use sloth_engine::drift::detect;
-use sloth_engine::goal::{CarryOut, Goal, Undo, carry_out, prepare, undo};
+use sloth_engine::goal::{CarryOut, Goal, carry_out, prepare};
 use sloth_engine::stacks::{NewStack, create, find};
 use sloth_engine::tags;
+use sloth_engine::undo::{Undo, undo};
 
 use crate::house::{House, things};
 

@@ -12,7 +12,8 @@ use sloth_core::version::Version;
 use sloth_engine::EngineError;
 use sloth_engine::RunReport;
 use sloth_engine::drift::detect;
-use sloth_engine::goal::{CarryOut, Goal, Undo, carry_out, prepare, undo};
+use sloth_engine::goal::{CarryOut, Goal, carry_out, prepare};
+use sloth_engine::undo::{Undo, undo};
 use sloth_engine::values::alter;
 use sloth_testkit::program::thing_at;
 

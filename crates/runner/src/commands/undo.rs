@@ -1,6 +1,6 @@
 //! `undo`
 
-use sloth_engine::goal::{Undo, undo};
+use sloth_engine::undo::{Undo, undo};
 
 use crate::app::App;
 use crate::commands::conduct::{self, Wish};
